@@ -1,0 +1,5 @@
+"""`python -m surge_exporter` is `surge-exporter`."""
+
+from surge_exporter.cli import main
+
+main()

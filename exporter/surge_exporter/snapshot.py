@@ -1,0 +1,127 @@
+"""What readers get: one immutable snapshot, and the metrics that are read from it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from surge_exporter.model import (
+    Dependency,
+    Observation,
+    OutOfWindow,
+    Rejected,
+    RejectReason,
+    Seconds,
+    Source,
+    Tuning,
+    UnixSeconds,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesCount:
+    """Requests of one (caller, model) counted since the process started."""
+
+    caller: str
+    model: str
+    requests: int
+    failures: int
+    prompt_tokens: int | None
+    """Logged tokens; None while no request of the series logged any."""
+    response_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramValue:
+    """Cumulative counts by upper bound, the last one +Inf, and the sum of what was observed."""
+
+    buckets: tuple[tuple[str, int], ...]
+    total: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawTotals:
+    """Counters since the process started, free of the cold-start backlog."""
+
+    series: tuple[SeriesCount, ...]
+    prompt_characters: int
+    response_characters: int
+    durations: Mapping[str, HistogramValue]
+    label_overflows: Mapping[str, int]
+    """Records folded into the overflow value, by label."""
+    ticks: int
+    checks: Mapping[Dependency, int]
+    failed_checks: Mapping[Dependency, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """How the reading of one source goes."""
+
+    source: Source
+    up: bool
+    files: int
+    pending_bytes: int
+    last_read: UnixSeconds | None
+    lines: int
+    repaired: int
+    read_bytes: int
+    read_errors: int
+    rotations: int
+    truncations: int
+    rejected: Mapping[RejectReason, int]
+    out_of_window: Mapping[OutOfWindow, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterStatus:
+    """How the exporter itself goes."""
+
+    version: str
+    revision: str
+    python_version: str
+    reload_successful: bool
+    reload_success_at: UnixSeconds
+    log_messages: Mapping[str, int]
+    newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything readers see, of one instant.
+
+    `observation` and `verdict` are None until the windows are loaded: a partial sum would look
+    like an outage or a ramp.
+    """
+
+    at: UnixSeconds
+    observation: Observation | None
+    verdict: Verdict | None
+    tuning: Tuning
+    horizon_seconds: Seconds
+    totals: RawTotals
+    sources: tuple[SourceStatus, ...]
+    exporter: ExporterStatus
+
+
+Sample = tuple[tuple[str, ...], float | HistogramValue]
+"""Label values in the order of the family's label names, and the value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The description of a metric family, as `/metrics` and the docs show it."""
+
+    name: str
+    kind: Literal["gauge", "counter", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric(Family):
+    """A family and where its samples come from. Undefined is absent: `read` yields nothing."""
+
+    collector: str
+    """The part of the scrape it belongs to; parts fail separately."""
+    read: Callable[[Snapshot], Iterable[Sample]]
