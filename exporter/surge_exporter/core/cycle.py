@@ -1,0 +1,155 @@
+"""The state machine between bytes and numbers: blocks of lines in, an observation out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+
+from surge_exporter.core.counters import RawCounters
+from surge_exporter.core.demand import measure_callers, measure_demand
+from surge_exporter.core.grid import Grid
+from surge_exporter.core.health import HealthWindow
+from surge_exporter.core.objects import Decoded
+from surge_exporter.core.records import RequestDecoder
+from surge_exporter.core.series import SeriesTable
+from surge_exporter.core.ticks import TickDecoder
+from surge_exporter.core.window import MAX_FUTURE_SECONDS, RequestWindow
+from surge_exporter.model import (
+    Observation,
+    OutOfWindow,
+    Rejected,
+    Request,
+    Seconds,
+    Source,
+    Tick,
+    UnixSeconds,
+)
+from surge_exporter.snapshot import RawTotals
+
+SIX_HOURS = Seconds(6 * 3600.0)
+QUARTER_HOUR = Seconds(15 * 60.0)
+SEVEN_DAYS = Seconds(7 * 86400.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """What the core must know to read telemetry; every value has the design's default."""
+
+    horizon_seconds: Seconds = SIX_HOURS
+    stale_after_seconds: Seconds = QUARTER_HOUR
+    request_fields: Mapping[str, str] = field(default_factory=dict)
+    heartbeat_fields: Mapping[str, str] = field(default_factory=dict)
+    zone: tzinfo = UTC
+    caller_limit: int = 500
+    model_limit: int = 50
+    idle_expiry_seconds: Seconds = SEVEN_DAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of one block of lines."""
+
+    lines: int
+    records: int
+    repaired: int
+    rejected: tuple[Rejected, ...]
+    out_of_window: Mapping[OutOfWindow, int]
+
+
+class Cycle:
+    """Owns the windows and counters. One thread ingests and observes; readers get values.
+
+    `now` never comes from a clock here. With `report_at`, the windows end exactly at that
+    instant and nothing after it counts.
+    """
+
+    def __init__(self, telemetry: Telemetry, *, report_at: UnixSeconds | None = None) -> None:
+        self._telemetry = telemetry
+        grid = Grid.for_horizon(telemetry.horizon_seconds)
+        future = MAX_FUTURE_SECONDS
+        if report_at is not None:
+            grid, future = grid.ending_at(report_at), Seconds(0.0)
+        self._series = SeriesTable(callers=telemetry.caller_limit, models=telemetry.model_limit)
+        self._window = RequestWindow(grid, self._series, max_future_seconds=future)
+        self._health = HealthWindow(
+            grid,
+            stale_after_seconds=telemetry.stale_after_seconds,
+            max_future_seconds=future,
+        )
+        self._counters = RawCounters(self._series)
+        self._requests = RequestDecoder(telemetry.request_fields, telemetry.zone)
+        self._ticks = TickDecoder(telemetry.heartbeat_fields, telemetry.zone)
+        self._older_history: UnixSeconds | None = None
+
+    def ingest(self, source: Source, block: bytes, *, now: UnixSeconds, live: bool) -> Ingested:
+        """Take in whole lines. Only `live` ones count towards the counters."""
+        if source is Source.REQUESTS:
+            requests: Decoded[Request] = self._requests.decode(block)
+            outside = self._window.add(requests.records, now)
+            if live:
+                self._counters.add_requests(requests.records, now)
+            return _ingested(requests, outside)
+        ticks: Decoded[Tick] = self._ticks.decode(block)
+        outside = self._health.add(ticks.records, now)
+        if live:
+            self._counters.add_ticks(ticks.records)
+        return _ingested(ticks, outside)
+
+    def timestamps(self, source: Source, block: bytes) -> list[UnixSeconds]:
+        """Return the times of the records of a block, and ingest nothing."""
+        decoder = self._requests if source is Source.REQUESTS else self._ticks
+        return [UnixSeconds(record.at) for record in decoder.decode(block).records]
+
+    def observe(self, now: UnixSeconds) -> Observation:
+        """Conclude what telemetry says at `now`."""
+        totals = self._window.totals(now)
+        last_record = self._last_record()
+        demand = measure_demand(
+            totals,
+            now=now,
+            horizon_seconds=self._telemetry.horizon_seconds,
+            history_start=self._history_start(),
+        )
+        return Observation(
+            at=now,
+            demand=demand,
+            callers=measure_callers(totals, demand),
+            dependencies=self._health.health(now),
+            history_start=self._history_start(),
+            last_record=last_record,
+            stale=now - max(last_record.values(), default=0.0)
+            > self._telemetry.stale_after_seconds,
+        )
+
+    def extend_history(self, at: UnixSeconds) -> None:
+        """Note that there is telemetry as old as `at`, though nobody read it."""
+        self._older_history = min(at, self._older_history or at)
+
+    def totals(self, *, scraped: bool) -> RawTotals:
+        """Return the counters; see `RawCounters.totals`."""
+        return self._counters.totals(scraped=scraped)
+
+    def expire(self, now: UnixSeconds) -> None:
+        """Forget callers and models that have been idle for long, and longer than the window."""
+        self._window.move_to(now)
+        idle = max(self._telemetry.idle_expiry_seconds, self._window.kept_seconds)
+        self._counters.forget(self._series.expire(now - idle))
+
+    def _history_start(self) -> UnixSeconds | None:
+        known = (self._window.oldest, self._health.oldest, self._older_history)
+        return min((at for at in known if at is not None), default=None)
+
+    def _last_record(self) -> dict[Source, UnixSeconds]:
+        newest = {Source.REQUESTS: self._window.newest, Source.HEARTBEAT: self._health.newest}
+        return {source: at for source, at in newest.items() if at is not None}
+
+
+def _ingested(
+    decoded: Decoded[Request] | Decoded[Tick], outside: Mapping[OutOfWindow, int]
+) -> Ingested:
+    return Ingested(
+        lines=decoded.lines,
+        records=len(decoded.records),
+        repaired=decoded.repaired,
+        rejected=tuple(decoded.rejected),
+        out_of_window=outside,
+    )

@@ -1,0 +1,158 @@
+"""Heartbeat checks over event time: how many failed, in how many outages, for how long."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from surge_exporter.core.grid import Grid
+from surge_exporter.core.window import KEPT_BEHIND_SECONDS, MAX_FUTURE_SECONDS
+from surge_exporter.model import (
+    Dependency,
+    DependencyHealth,
+    OutOfWindow,
+    Seconds,
+    Tick,
+    UnixSeconds,
+)
+
+_Change = tuple[int, bool]
+"""From this second on, until the next change, the checks fail (True) or pass (False)."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """The checks of one bucket. A second with a failed check counts as failed, whatever the
+    order they arrived in, so that adding is commutative.
+    """
+
+    checks: int = 0
+    failed: int = 0
+    seconds: dict[int, bool] = field(default_factory=dict)
+    changes: tuple[_Change, ...] | None = None
+
+    def add(self, at: UnixSeconds, *, failed: bool) -> None:
+        self.checks += 1
+        self.failed += failed
+        second = int(at)
+        self.seconds[second] = failed or self.seconds.get(second, False)
+        self.changes = None
+
+    def read_changes(self) -> tuple[_Change, ...]:
+        if self.changes is None:
+            self.changes = tuple(_changes(sorted(self.seconds.items())))
+        return self.changes
+
+
+def _changes(results: Iterable[_Change], *, state: bool | None = None) -> Iterator[_Change]:
+    """Keep of consecutive results the first of each run; `state` is what came before."""
+    for second, failed in results:
+        if failed is not state:
+            yield second, failed
+            state = failed
+
+
+class HealthWindow:
+    """Counts checks by event time; health at `now` is a pure function of both.
+
+    Outages and downtime know seconds, counts are exact. One owner; not safe for threads.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        *,
+        stale_after_seconds: Seconds,
+        max_future_seconds: Seconds = MAX_FUTURE_SECONDS,
+    ) -> None:
+        self._grid = grid
+        self._stale_after_seconds = stale_after_seconds
+        behind = max(KEPT_BEHIND_SECONDS, stale_after_seconds)
+        self._kept = 2 * grid.span + math.ceil(behind / grid.width_seconds)
+        self._max_future_seconds = max_future_seconds
+        self._buckets: dict[Dependency, dict[int, _Bucket]] = {d: {} for d in Dependency}
+        self._before: dict[Dependency, _Change] = {}
+        """The run that was going on when the oldest kept bucket began."""
+        self.oldest: UnixSeconds | None = None
+        self.newest: UnixSeconds | None = None
+
+    def add(self, ticks: Iterable[Tick], now: UnixSeconds) -> dict[OutOfWindow, int]:
+        """Count each tick's checks; return how many ticks were in no window."""
+        current = self._grid.index(now)
+        late = future = 0
+        for tick in ticks:
+            if tick.at > now + self._max_future_seconds:
+                future += 1
+                continue
+            self.oldest = min(self.oldest or tick.at, tick.at)
+            self.newest = max(self.newest or tick.at, tick.at)
+            index = self._grid.index(tick.at)
+            if index <= current - 2 * self._grid.span:
+                late += 1
+                continue
+            self._count(Dependency.GITEA, index, tick.at, alive=tick.gitea)
+            self._count(Dependency.INFERENCE, index, tick.at, alive=tick.inference)
+        self._forget_before(current - self._kept + 1)
+        return {OutOfWindow.LATE: late, OutOfWindow.FUTURE: future}
+
+    def health(self, now: UnixSeconds) -> tuple[DependencyHealth, ...]:
+        """Return what the recent window says of each dependency."""
+        return tuple(self._health(dependency, now) for dependency in Dependency)
+
+    def _count(
+        self, dependency: Dependency, index: int, at: UnixSeconds, *, alive: bool | None
+    ) -> None:
+        if alive is not None:
+            buckets = self._buckets[dependency]
+            if index not in buckets:
+                buckets[index] = _Bucket()
+            buckets[index].add(at, failed=not alive)
+
+    def _forget_before(self, oldest_index: int) -> None:
+        for dependency, buckets in self._buckets.items():
+            for index in sorted(i for i in buckets if i < oldest_index):
+                for change in buckets.pop(index).read_changes():
+                    before = self._before.get(dependency)
+                    if before is None or before[1] is not change[1]:
+                        self._before[dependency] = change
+
+    def _health(self, dependency: Dependency, now: UnixSeconds) -> DependencyHealth:
+        last = self._grid.index(now)
+        first = last - self._grid.span + 1
+        buckets = sorted((i, b) for i, b in self._buckets[dependency].items() if i <= last)
+        recent = [bucket for index, bucket in buckets if index >= first]
+        before = self._before.get(dependency)
+        earlier = list(
+            _changes(
+                [*([before] if before else []), *_read(b for i, b in buckets if i < first)],
+            )
+        )
+        state = earlier[-1][1] if earlier else None
+        inside = list(_changes(_read(recent)))
+        runs = earlier + list(_changes(inside, state=state))
+        known_until = (max(buckets[-1][1].seconds) if buckets else 0) + self._stale_after_seconds
+        return DependencyHealth(
+            dependency=dependency,
+            checks=sum(bucket.checks for bucket in recent),
+            failed_checks=sum(bucket.failed for bucket in recent),
+            outages=sum(failed for _, failed in inside),
+            downtime_seconds=_downtime(runs, self._grid.start(first), min(now, known_until)),
+            up=not runs[-1][1] if now <= known_until else None,
+            last_change=UnixSeconds(float(runs[-1][0])) if runs else None,
+        )
+
+
+def _read(buckets: Iterable[_Bucket]) -> Iterator[_Change]:
+    for bucket in buckets:
+        yield from bucket.read_changes()
+
+
+def _downtime(runs: list[_Change], start: float, until: float) -> float:
+    """Sum the time from a failed check to the next passed one, between `start` and `until`."""
+    if not runs:
+        return 0.0
+    ends = [float(second) for second, _ in runs[1:]] + [until]
+    return sum(
+        max(0.0, min(end, until) - max(float(second), start))
+        for (second, failed), end in zip(runs, ends, strict=True)
+        if failed
+    )
