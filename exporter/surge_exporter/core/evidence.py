@@ -1,0 +1,133 @@
+"""What each signal judges: numbers read from an observation, with the evidence in words."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from surge_exporter.model import Dependency, Observation, Tuning
+
+_HOURLY = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number that a signal judges, and the evidence in words for when it is too high."""
+
+    value: float
+    evidence: str
+    subject: str = ""
+
+
+Measure = Callable[[Observation, Tuning], Iterable[Measurement]]
+
+
+def _span(observation: Observation) -> str:
+    return spoken_span(observation.demand.horizon_seconds)
+
+
+def spoken_span(seconds: float) -> str:
+    """Return a span as a person would say it.
+
+    >>> spoken_span(21600.0), spoken_span(900.0)
+    ('6 h', '15 min')
+    """
+    return f"{seconds / _HOURLY:g} h" if seconds >= _HOURLY else f"{seconds / 60:g} min"
+
+
+def demand_surge(observation: Observation, _: Tuning) -> Iterator[Measurement]:
+    """Measure the surge factor, where there is one."""
+    demand = observation.demand
+    if demand.surge_factor is not None:
+        recent = demand.recent.requests_per_second * _HOURLY
+        baseline = demand.baseline.requests_per_second * _HOURLY
+        yield Measurement(
+            demand.surge_factor,
+            f"demand is {demand.surge_factor:.2f} times that of the {_span(observation)} before"
+            f" ({recent:.1f} against {baseline:.1f} requests/h)",
+        )
+
+
+def predicted_demand(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
+    """Measure the predicted rate as a part of the capacity, where one is configured."""
+    capacity = tuning.capacity_requests_per_second
+    if capacity is not None:
+        predicted = observation.demand.forecast.requests_per_second
+        yield Measurement(
+            predicted / capacity,
+            f"{predicted * _HOURLY:.1f} requests/h are predicted for the next"
+            f" {_span(observation)}, the capacity is {capacity * _HOURLY:.1f}",
+        )
+
+
+def heavy_batch(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
+    """Measure the token share of batch callers, and of any caller that crowds out others."""
+    active = [caller for caller in observation.callers if caller.requests]
+    crowded = len(active) >= tuning.parameters["heavy_batch", "min_callers"]
+    dominant_share = tuning.parameters["heavy_batch", "dominant_share"]
+    for caller in sorted(active, key=lambda c: -c.token_share):
+        is_dominant = crowded and caller.token_share >= dominant_share
+        if is_dominant or is_batch(caller.caller, tuning.batch_callers):
+            yield Measurement(
+                caller.token_share,
+                f"{caller.caller} used {percent(caller.token_share)} of"
+                f" {short_number(observation.demand.volume.tokens)} tokens"
+                f" in the last {_span(observation)}",
+                caller.caller,
+            )
+
+
+def percent(ratio: float) -> str:
+    """Return a ratio as a person would say it.
+
+    >>> percent(0.408)
+    '41 %'
+    """
+    return f"{100 * ratio:.0f} %"
+
+
+def is_batch(caller: str, patterns: Iterable[str]) -> bool:
+    """Say whether a caller's name fits one of the patterns, whatever the case.
+
+    >>> is_batch("Nightly_Batch", ["*batch*"])
+    True
+    """
+    return any(fnmatchcase(caller.lower(), pattern.lower()) for pattern in patterns)
+
+
+def short_number(value: float) -> str:
+    """Return a number as a person would say it.
+
+    >>> short_number(1_240_000), short_number(950)
+    ('1.2M', '950')
+    """
+    for limit, divisor, unit in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= limit:
+            return f"{value / divisor:.1f}{unit}"
+    return f"{value:.0f}"
+
+
+def caller_failures(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
+    """Measure the failure rate of every caller with enough requests to have one."""
+    least = tuning.parameters["caller_failures", "min_requests"]
+    callers = [c for c in observation.callers if c.requests and c.requests >= least]
+    for caller in sorted(callers, key=lambda c: -c.failure_rate):
+        yield Measurement(
+            caller.failure_rate,
+            f"{caller.failures} of {caller.requests} requests of {caller.caller} failed"
+            f" ({percent(caller.failure_rate)}) in the last {_span(observation)}",
+            caller.caller,
+        )
+
+
+def failed_checks(dependency: Dependency, what: str) -> Measure:
+    """Return a measure of the failed checks of one dependency, called `what` in the evidence."""
+
+    def measure(observation: Observation, _: Tuning) -> Iterator[Measurement]:
+        health = next(h for h in observation.dependencies if h.dependency is dependency)
+        yield Measurement(
+            float(health.failed_checks),
+            f"{health.failed_checks} of {health.checks} {what} checks failed"
+            f" in the last {_span(observation)}",
+        )
+
+    return measure

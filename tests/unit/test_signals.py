@@ -1,0 +1,365 @@
+"""The table of signals, row by row, and the verdict that is read from it."""
+
+import dataclasses
+import re
+from operator import ge, gt
+
+import pytest
+
+from surge_exporter.metrics import METRICS
+from surge_exporter.model import (
+    HOUR,
+    CallerDemand,
+    Demand,
+    DemandLevel,
+    Dependency,
+    DependencyHealth,
+    DispatchPosture,
+    Forecast,
+    Observation,
+    Recommendation,
+    ResourceMode,
+    Severity,
+    Source,
+    TokenVolume,
+    Tuning,
+    UnixSeconds,
+    WindowStats,
+)
+from surge_exporter.signals import (
+    ACTIONS,
+    MAINTAIN,
+    SIGNALS,
+    Signal,
+    default_tuning,
+    demand_level,
+    judge,
+)
+from tests.telemetry import NOW, SIX_HOURS
+
+CAPACITY = 100 / HOUR
+TUNING = dataclasses.replace(default_tuning(), capacity_requests_per_second=CAPACITY)
+
+each_signal = pytest.mark.parametrize("signal", SIGNALS, ids=[signal.name for signal in SIGNALS])
+
+
+def observed(
+    *,
+    factor: float | None = 1.0,
+    predicted_hourly: float = 10.0,
+    callers: tuple[CallerDemand, ...] = (),
+    failed_gitea: int = 0,
+    failed_inference: int = 0,
+) -> Observation:
+    """Return what the core says of calm telemetry, but for what is given."""
+    window = WindowStats(60, SIX_HOURS, 1.0, SIX_HOURS)
+    return Observation(
+        at=NOW,
+        demand=Demand(
+            horizon_seconds=SIX_HOURS,
+            recent=window,
+            baseline=window,
+            baseline_valid=factor is not None,
+            surge_factor=factor,
+            volume=TokenVolume(4_800_000, 0, 120),
+            forecasts=(
+                Forecast(horizon_seconds=SIX_HOURS, requests_per_second=predicted_hourly / HOUR),
+            ),
+        ),
+        callers=callers,
+        dependencies=(
+            health(Dependency.GITEA, failed_gitea),
+            health(Dependency.INFERENCE, failed_inference),
+        ),
+        history_start=UnixSeconds(NOW - 2 * SIX_HOURS),
+        last_record=dict.fromkeys(Source, NOW),
+        stale=False,
+    )
+
+
+def health(dependency: Dependency, failed_checks: int) -> DependencyHealth:
+    return DependencyHealth(
+        dependency=dependency,
+        checks=360,
+        failed_checks=failed_checks,
+        outages=min(1, failed_checks),
+        downtime_seconds=60.0 * failed_checks,
+        up=True,
+        last_change=UnixSeconds(NOW - HOUR),
+    )
+
+
+def caller(
+    name: str, *, token_share: float = 0.1, requests: int = 60, failures: int = 0
+) -> CallerDemand:
+    return CallerDemand(
+        caller=name,
+        requests=requests,
+        failures=failures,
+        baseline_requests=requests,
+        request_share=0.1,
+        volume=TokenVolume(round(4_800_000 * token_share), 0, 2 * requests),
+        token_share=token_share,
+        surge_factor=1.0,
+    )
+
+
+CALM = observed(callers=(caller("tick"), caller("triage"), caller("chat")))
+
+ACTIVE = {
+    "demand_surge": observed(factor=1.6),
+    "predicted_demand": observed(predicted_hourly=101),
+    "heavy_batch": observed(callers=(caller("nightly_batch", token_share=0.41),)),
+    "caller_failures": observed(callers=(caller("review", requests=10, failures=4),)),
+    "inference_failures": observed(failed_inference=2),
+    "gitea_outages": observed(failed_gitea=1),
+}
+"""For each signal what makes it active, and no other."""
+
+EVERYTHING_AT_ONCE = observed(
+    factor=3.5,
+    predicted_hourly=101,
+    callers=(
+        caller("nightly_batch", token_share=0.41),
+        caller("doc_index", token_share=0.3),
+        *(caller(f"review{n}", requests=10, failures=9 - n) for n in range(5)),
+    ),
+    failed_gitea=3,
+    failed_inference=4,
+)
+
+
+def active(observation: Observation, tuning: Tuning = TUNING) -> set[str]:
+    return {finding.signal for finding in judge(observation, tuning).findings}
+
+
+def actions(observation: Observation, tuning: Tuning = TUNING) -> list[str]:
+    return [r.action for r in judge(observation, tuning).recommendations]
+
+
+# The table
+
+
+def test_every_row_has_a_name_of_its_own() -> None:
+    names = [signal.name for signal in SIGNALS]
+
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+
+
+@each_signal
+def test_every_row_says_what_is_judged_from_where_on_and_what_to_do(signal: Signal) -> None:
+    assert signal.condition
+    assert signal.thresholds
+    assert signal.exceeds in (gt, ge)
+    assert signal.action in ACTIONS
+    assert signal.action is not MAINTAIN
+
+
+@each_signal
+def test_every_row_is_exported_under_a_name_that_can_be_searched_for(signal: Signal) -> None:
+    assert signal.metric in METRICS
+    assert re.fullmatch(r"surge_[a-z_]+", signal.metric.name)
+    assert signal.metric.kind == "gauge"
+
+
+def test_every_metric_has_a_name_of_its_own_and_labels_that_are_text() -> None:
+    names = [metric.name for metric in METRICS]
+
+    assert len(set(names)) == len(names)
+    assert {type(label) for metric in METRICS for label in metric.labels} == {str}
+
+
+def test_the_thresholds_are_those_of_the_design() -> None:
+    tuning = default_tuning()
+
+    assert tuning.thresholds == {
+        ("demand_surge", "warning"): 1.5,
+        ("demand_surge", "critical"): 3.0,
+        ("predicted_demand", "warning"): 1.0,
+        ("heavy_batch", "warning"): 0.25,
+        ("caller_failures", "warning"): 0.2,
+        ("inference_failures", "warning"): 2.0,
+        ("gitea_outages", "warning"): 1.0,
+    }
+    assert tuning.parameters == {
+        ("heavy_batch", "dominant_share"): 0.6,
+        ("heavy_batch", "min_callers"): 3,
+        ("caller_failures", "min_requests"): 5,
+    }
+
+
+def test_the_actions_are_those_of_the_design_in_its_order() -> None:
+    assert [(action.slug, action.title) for action in ACTIONS] == [
+        ("prewarm_local_inference", "Pre-warm local inference"),
+        ("throttle_background_jobs", "Throttle background jobs"),
+        ("investigate_failure_rates", "Investigate failure rates"),
+        ("investigate_model_reliability", "Investigate model reliability"),
+        ("cache_forge_state", "Cache forge state"),
+        ("maintain_current_allocation", "Maintain current allocation"),
+    ]
+
+
+# What makes a row active
+
+
+def test_calm_telemetry_makes_no_signal_active() -> None:
+    assert active(CALM) == set()
+
+
+@each_signal
+def test_every_row_can_be_active_alone_and_asks_for_its_action(signal: Signal) -> None:
+    observation = ACTIVE[signal.name]
+
+    assert active(observation) == {signal.name}
+    assert actions(observation) == [signal.action.slug]
+
+
+@each_signal
+def test_every_threshold_can_be_configured(signal: Signal) -> None:
+    thresholds = {**TUNING.thresholds, (signal.name, Severity.WARNING): 1e9}
+    tuning = dataclasses.replace(TUNING, thresholds=thresholds)
+
+    assert active(ACTIVE[signal.name], tuning) == set()
+    assert active(EVERYTHING_AT_ONCE, tuning) >= {s.name for s in SIGNALS} - {signal.name}
+
+
+@each_signal
+def test_a_finding_names_the_configured_threshold_that_was_exceeded(signal: Signal) -> None:
+    thresholds = {**TUNING.thresholds, (signal.name, Severity.WARNING): 0.125}
+    tuning = dataclasses.replace(TUNING, thresholds=thresholds)
+
+    (finding,) = (
+        f
+        for f in judge(ACTIVE[signal.name], tuning).findings
+        if f.signal == signal.name and f.severity is Severity.WARNING
+    )
+
+    assert finding.threshold == 0.125
+    assert signal.exceeds(finding.value, finding.threshold)
+
+
+@each_signal
+def test_a_row_changes_of_the_verdict_what_it_says_it_sets(signal: Signal) -> None:
+    verdict = judge(ACTIVE[signal.name], TUNING)
+
+    changed = {verdict.resource_mode, verdict.dispatch_posture}
+    assert changed - {ResourceMode.STEADY, DispatchPosture.NORMAL} == {signal.sets} - {None}
+
+
+@pytest.mark.parametrize(
+    ("signal", "parameter", "value"),
+    [
+        ("heavy_batch", "dominant_share", 0.35),
+        ("heavy_batch", "min_callers", 2),
+        ("caller_failures", "min_requests", 4),
+    ],
+)
+def test_every_parameter_can_be_configured(signal: str, parameter: str, value: float) -> None:
+    callers = {
+        "dominant_share": (caller("chat", token_share=0.4), caller("tick"), caller("triage")),
+        "min_callers": (caller("chat", token_share=0.7), caller("tick")),
+        "min_requests": (caller("review", requests=4, failures=4),),
+    }
+    observation = observed(callers=callers[parameter])
+    tuning = dataclasses.replace(
+        TUNING, parameters={**TUNING.parameters, (signal, parameter): value}
+    )
+
+    assert active(observation) == set()
+    assert active(observation, tuning) == {signal}
+
+
+def test_the_batch_callers_can_be_configured() -> None:
+    tuning = dataclasses.replace(TUNING, batch_callers=("report_*",))
+    callers = (caller("report_daily", token_share=0.3), caller("nightly_batch", token_share=0.3))
+
+    (finding,) = judge(observed(callers=callers), tuning).findings
+
+    assert (finding.signal, finding.subject) == ("heavy_batch", "report_daily")
+
+
+def test_without_a_capacity_no_prediction_is_too_high() -> None:
+    assert active(observed(predicted_hourly=1e6), default_tuning()) == set()
+
+
+def test_without_a_surge_factor_demand_is_low_and_no_surge() -> None:
+    observation = observed(factor=None)
+
+    assert demand_level(observation, TUNING) is DemandLevel.LOW
+    assert active(observation) == set()
+
+
+@pytest.mark.parametrize(
+    ("factor", "level"),
+    [(1.9, "normal"), (2.0, "normal"), (2.1, "elevated"), (4.0, "elevated"), (4.1, "critical")],
+)
+def test_demand_levels_follow_the_configured_thresholds(factor: float, level: str) -> None:
+    thresholds = {
+        **TUNING.thresholds,
+        ("demand_surge", Severity.WARNING): 2.0,
+        ("demand_surge", Severity.CRITICAL): 4.0,
+    }
+    verdict = judge(observed(factor=factor), dataclasses.replace(TUNING, thresholds=thresholds))
+
+    assert verdict.demand_level == level
+    assert (verdict.resource_mode is ResourceMode.SURGE) is (factor > 2.0)
+
+
+# What is recommended
+
+
+def test_with_nothing_active_the_allocation_is_maintained() -> None:
+    assert judge(CALM, TUNING).recommendations == (
+        Recommendation(
+            "maintain_current_allocation",
+            "Maintain current allocation: no signal is active at 10.0 requests/h",
+        ),
+    )
+
+
+def test_recommendations_come_in_the_order_of_the_table_one_for_each_action() -> None:
+    assert actions(EVERYTHING_AT_ONCE) == [a.slug for a in ACTIONS if a is not MAINTAIN]
+
+
+def test_signals_with_one_action_share_its_recommendation() -> None:
+    observation = observed(factor=1.6, predicted_hourly=150)
+
+    (recommendation,) = judge(observation, TUNING).recommendations
+
+    assert recommendation.text == (
+        "Pre-warm local inference: demand is 1.60 times that of the 6 h before"
+        " (10.0 against 10.0 requests/h); 150.0 requests/h are predicted for the next 6 h,"
+        " the capacity is 100.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("signal", "text"),
+    [
+        (
+            "heavy_batch",
+            "Throttle background jobs: nightly_batch used 41 % of 1.2M tokens in the last 6 h",
+        ),
+        (
+            "caller_failures",
+            "Investigate failure rates: 4 of 10 requests of review failed (40 %) in the last 6 h",
+        ),
+        (
+            "inference_failures",
+            "Investigate model reliability: 2 of 360 inference checks failed in the last 6 h",
+        ),
+        ("gitea_outages", "Cache forge state: 1 of 360 Gitea checks failed in the last 6 h"),
+    ],
+)
+def test_a_recommendation_names_its_evidence(signal: str, text: str) -> None:
+    (recommendation,) = judge(ACTIVE[signal], TUNING).recommendations
+
+    assert recommendation.text == text
+
+
+def test_a_recommendation_names_the_three_worst_callers_and_how_many_more_there_are() -> None:
+    failing = judge(EVERYTHING_AT_ONCE, TUNING).recommendations[2]
+
+    assert re.findall(r"review\d", failing.text) == ["review0", "review1", "review2"]
+    assert failing.text.endswith("; and 2 more")
