@@ -136,14 +136,14 @@ def _recommend(
     found: Mapping[str, tuple[Finding, ...]], observation: Observation
 ) -> Iterator[Recommendation]:
     """One recommendation per action, in the table's order, with all the evidence for it."""
-    evidence: dict[Action, dict[str, None]] = {}
+    reasons_of: dict[Action, dict[str, None]] = {}  # a dict: each reason once, in order
     for signal in SIGNALS:
         for finding in found[signal.name]:
-            evidence.setdefault(signal.action, {})[finding.evidence] = None
-    if not evidence:
-        rate = observation.demand.recent.requests_per_second * _HOURLY
-        evidence[MAINTAIN] = {f"no signal is active at {rate:.1f} requests/h": None}
-    for action, reasons in evidence.items():
+            reasons_of.setdefault(signal.action, {})[finding.evidence] = None
+    if not reasons_of:
+        rate = evidence.per_hour(observation.demand.recent.requests_per_second)
+        reasons_of[MAINTAIN] = {f"no signal is active at {rate} requests/h": None}
+    for action, reasons in reasons_of.items():
         yield Recommendation(action.slug, f"{action.title}: {_join(tuple(reasons))}")
 
 

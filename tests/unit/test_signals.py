@@ -329,8 +329,8 @@ def test_signals_with_one_action_share_its_recommendation() -> None:
 
     assert recommendation.text == (
         "Pre-warm local inference: demand is 1.60 times that of the 6 h before"
-        " (10.0 against 10.0 requests/h); 150.0 requests/h are predicted for the next 6 h,"
-        " the capacity is 100.0"
+        " (10.0 against 10.0 requests/h); 150 requests/h are predicted for the next 6 h,"
+        " the capacity is 100"
     )
 
 

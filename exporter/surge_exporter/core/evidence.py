@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from surge_exporter.model import Dependency, Observation, Tuning
 
 _HOURLY = 3600.0
+_DECIMALS_BELOW = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ def demand_surge(observation: Observation, _: Tuning) -> Iterator[Measurement]:
     """Measure the surge factor, where there is one."""
     demand = observation.demand
     if demand.surge_factor is not None:
-        recent = demand.recent.requests_per_second * _HOURLY
-        baseline = demand.baseline.requests_per_second * _HOURLY
+        recent = per_hour(demand.recent.requests_per_second)
+        baseline = per_hour(demand.baseline.requests_per_second)
         yield Measurement(
             demand.surge_factor,
             f"demand is {demand.surge_factor:.2f} times that of the {_span(observation)} before"
-            f" ({recent:.1f} against {baseline:.1f} requests/h)",
+            f" ({recent} against {baseline} requests/h)",
         )
 
 
@@ -54,8 +55,8 @@ def predicted_demand(observation: Observation, tuning: Tuning) -> Iterator[Measu
         predicted = observation.demand.forecast.requests_per_second
         yield Measurement(
             predicted / capacity,
-            f"{predicted * _HOURLY:.1f} requests/h are predicted for the next"
-            f" {_span(observation)}, the capacity is {capacity * _HOURLY:.1f}",
+            f"{per_hour(predicted)} requests/h are predicted for the next"
+            f" {_span(observation)}, the capacity is {per_hour(capacity)}",
         )
 
 
@@ -74,6 +75,16 @@ def heavy_batch(observation: Observation, tuning: Tuning) -> Iterator[Measuremen
                 f" in the last {_span(observation)}",
                 caller.caller,
             )
+
+
+def per_hour(per_second: float) -> str:
+    """Return a rate as requests an hour, as exactly as it matters.
+
+    >>> per_hour(75 / 21600), per_hour(1.8844)
+    ('12.5', '6784')
+    """
+    rate = per_second * _HOURLY
+    return f"{rate:.1f}" if rate < _DECIMALS_BELOW else f"{rate:.0f}"
 
 
 def percent(ratio: float) -> str:
