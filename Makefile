@@ -1,0 +1,47 @@
+# The two commands that matter: `make demo` shows it, `make test` proves it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint unit e2e picture render bench clean
+
+help: ## Show this list
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.installed ## Run the exporter on a simulated fleet; Ctrl-C stops
+	@exec $(BIN)/surge-exporter demo
+
+test: $(VENV)/.developed ## Run everything that CI runs
+	@deploy/servers.sh
+	@deploy/check.sh
+
+lint: $(VENV)/.developed ## Format, lint, types, import directions
+	@deploy/check.sh lint
+
+unit: $(VENV)/.developed ## The tests that need no servers
+	@$(BIN)/pytest -m "not e2e"
+
+e2e: $(VENV)/.developed ## The tests against real servers
+	@deploy/servers.sh
+	@$(BIN)/pytest -m e2e
+
+picture: $(VENV)/.developed ## Take the README's picture of the demo (needs chromium)
+	@$(BIN)/python -m tests.picture exporter/docs/status.png
+
+render: $(VENV)/.developed ## Write the generated files
+	@$(BIN)/surge-exporter render docs
+
+bench: $(VENV)/.developed ## Measure ingest against plain peers in the same run
+	@$(BIN)/python -m tests.bench.ingest
+
+clean: ## Remove everything that was built or installed here
+	rm -rf $(VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml deploy/venv.sh
+	@deploy/venv.sh $(VENV)
+	@$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.developed: $(VENV)/.installed
+	@$(BIN)/pip install --quiet --group dev
+	@touch $@
