@@ -135,3 +135,12 @@ def test_a_rejection_names_the_check_and_shows_its_line() -> None:
 
     assert rejected.detail == "expected 'gitea_alive' to be true or false, got 1"
     assert rejected.excerpt == line.decode().strip()
+
+
+def test_a_request_line_among_ticks_is_rejected_and_not_a_tick_that_says_nothing() -> None:
+    decoded = TickDecoder().decode(
+        b'{"timestamp":"2026-03-29T21:04:11Z","caller":"x","success":true}\n'
+    )
+
+    assert decoded.records == []
+    assert [line.reason for line in decoded.rejected] == [RejectReason.MISSING_FIELD]

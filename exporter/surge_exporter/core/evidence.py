@@ -87,6 +87,15 @@ def per_hour(per_second: float) -> str:
     return f"{rate:.1f}" if rate < _DECIMALS_BELOW else f"{rate:.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "line"), counted(2, "line")
+    ('1 line', '2 lines')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def percent(ratio: float) -> str:
     """Return a ratio as a person would say it.
 

@@ -22,6 +22,9 @@ _FLAT_PATHS: Mapping[str, tuple[str, ...]] = {
 }
 """Where writers of flat ticks put the same fields."""
 
+_MARKS = ("tick_id", "perception", "gitea_alive", "model_health", "inference_ok")
+"""A line with none of these says nothing that a heartbeat says."""
+
 
 class TickDecoder:
     """Decodes heartbeat lines, with fields at the paths of `fields` and naive times in `zone`."""
@@ -42,10 +45,18 @@ class TickDecoder:
         at = read_timestamp(found, self._paths["timestamp"], self._zone)
         if isinstance(at, Rejected):
             return at
+        if not self._is_tick(found):
+            detail = f"expected a heartbeat's {', '.join(_MARKS)}"
+            return rejected(RejectReason.MISSING_FIELD, detail)
         try:
             return Tick(at, self._check(found, "gitea_alive"), self._check(found, "inference_ok"))
         except ValueError as error:
             return rejected(RejectReason.BAD_VALUE, str(error))
+
+    def _is_tick(self, found: Mapping[str, Any]) -> bool:
+        """Say whether anything marks an object as a heartbeat: any line has a timestamp."""
+        checks = (self._paths[name] for name in _FLAT_PATHS)
+        return any(field_at(found, path) is not MISSING for path in (*_MARKS, *checks))
 
     def _check(self, found: Mapping[str, Any], name: str) -> bool | None:
         """Return what the tick says of one check; null and text ("unreadable") say nothing."""

@@ -1,0 +1,1 @@
+"""Snapshots and tables as text. Pure: returns strings, writes nothing."""

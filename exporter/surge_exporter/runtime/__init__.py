@@ -1,0 +1,1 @@
+"""Touches the world: files, clock, threads. Decisions are made in `core`."""
