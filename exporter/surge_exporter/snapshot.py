@@ -84,6 +84,7 @@ class ExporterStatus:
     reload_success_at: UnixSeconds
     log_messages: Mapping[str, int]
     newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
+    """The newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

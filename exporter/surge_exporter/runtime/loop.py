@@ -1,0 +1,331 @@
+"""The daemon's one loop: read what is new, answer readers with a snapshot, wait for a hint."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+
+from surge_exporter.core.cycle import Cycle, Ingested
+from surge_exporter.core.lines import MAX_LINE_BYTES
+from surge_exporter.model import (
+    Observation,
+    OutOfWindow,
+    Rejected,
+    RejectReason,
+    Seconds,
+    Source,
+    Tuning,
+    Verdict,
+)
+from surge_exporter.runtime.clock import Clock, Waker
+from surge_exporter.runtime.stream import Chunk
+from surge_exporter.runtime.tail import Tail
+from surge_exporter.snapshot import ExporterStatus, Snapshot, SourceStatus
+
+POLL_SECONDS = 1.0
+"""Without any hint, new lines are found this often."""
+
+_LEAST_REST_SECONDS = 0.02
+_LONGEST_REST_SECONDS = 0.2
+_BUSY_SECONDS = 0.1  # reading for longer, the loop answers between two chunks
+_PATIENCE_SECONDS = 2.0  # how long a reader waits for a fresh snapshot
+_EXPIRE_SECONDS = 600.0
+_NEWEST_REJECTED = 10
+_MOST_FAILURES = 10
+_TOO_LONG = Rejected(RejectReason.TOO_LONG, f"expected at most {MAX_LINE_BYTES} bytes", "")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """What the configuration decides: replaced as a whole on reload."""
+
+    cycle: Cycle
+    tail: Tail
+    tuning: Tuning
+    horizon_seconds: Seconds
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What became of the live lines of one source."""
+
+    lines: int = 0
+    repaired: int = 0
+    read_bytes: int = 0
+    rejected: dict[RejectReason, int] = field(
+        default_factory=lambda: dict.fromkeys(RejectReason, 0)
+    )
+    out_of_window: dict[OutOfWindow, int] = field(
+        default_factory=lambda: dict.fromkeys(OutOfWindow, 0)
+    )
+
+
+class Loop:
+    """Owns the pipeline. `run` is the one thread that reads and observes; any thread may ask.
+
+    `_turn` guards the questions and answers between threads, and nothing else.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        waker: Waker,
+        build: Callable[[Pipeline | None], Pipeline],
+        judge: Callable[[Observation, Tuning], Verdict],
+        watch: Callable[[Iterable[str]], None],
+        status: Callable[[], ExporterStatus],
+    ) -> None:
+        """Take what the composition root wires together.
+
+        Args:
+            clock: tells the time.
+            waker: what the loop waits on; hints, readers and signal handlers wake it.
+            build: makes a pipeline from the configuration, with the parts of the current one
+                that it does not change; raises ValueError if it can't.
+            judge: turns an observation into a verdict.
+            watch: asks for hints on changes in these directories.
+            status: says how the exporter itself goes; reload and rejections are filled in here.
+        """
+        self._clock = clock
+        self._waker = waker
+        self._build = build
+        self._judge = judge
+        self._watch = watch
+        self._status = status
+        self._pipeline = build(None)
+        self._loaded = False
+        self._counts = {source: _Counts() for source in Source}
+        self._newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
+        self._reload_error: str | None = None
+        self._reloaded_at = clock.now()
+        self._expired_at = clock.monotonic()
+        self._stopping = False
+        self._turn = threading.Condition()
+        self._asked = self._heard = self._answered = 0
+        self._scrape_asked = self._scrape_heard = False
+        self._reloads_wanted = self._reloads_done = 0
+        self._latest = self._take_snapshot(scraped=False)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the windows are loaded; any thread."""
+        return self._loaded
+
+    def stop(self) -> None:
+        """End `run` soon; safe to call from a signal handler or any thread."""
+        self._stopping = True
+        self._waker.wake()
+
+    def snapshot(self, *, scraped: bool = False) -> Snapshot:
+        """Return a snapshot of now: new lines are read first. Any thread but the loop's.
+
+        While the loop is busy for long, the newest snapshot there is comes back instead.
+        A `scraped` one lets new counter series show their first count in the next.
+        """
+        with self._turn:
+            self._scrape_asked |= scraped
+            self._ask()
+            return self._latest
+
+    def reload(self) -> str | None:
+        """Build the pipeline anew from the configuration; return what is wrong with it."""
+        with self._turn:
+            self._reloads_wanted += 1
+            ticket = self._reloads_wanted
+            self._waker.wake()
+            if not self._turn.wait_for(lambda: self._reloads_done >= ticket, _PATIENCE_SECONDS):
+                return "the exporter is busy reading; it will reload as soon as it can"
+            return self._reload_error
+
+    def request_reload(self) -> None:
+        """Reload soon; safe to call from a signal handler."""
+        self._reloads_wanted += 1
+        self._waker.wake()
+
+    def run(self) -> None:
+        """Follow telemetry and answer, until `stop`.
+
+        Raises:
+            Exception: whatever a bug raised, once it did so many turns in a row.
+        """
+        try:
+            self._follow()
+        finally:
+            self._stopping = True
+            with self._turn:
+                self._turn.notify_all()  # nobody is going to answer whoever still waits
+            self._pipeline.tail.close()
+
+    def _follow(self) -> None:
+        failures = 0
+        while not self._stopping:
+            began = self._clock.monotonic()
+            try:
+                self.turn()
+                failures = 0
+            except Exception:
+                failures += 1
+                _log.exception("turn failed failures=%d", failures)
+                if failures >= _MOST_FAILURES:
+                    raise
+            self._wait(self._clock.monotonic() - began)
+
+    def turn(self) -> None:
+        """Read all there is, answer whoever asked before, and look after old labels."""
+        began = self._clock.monotonic()
+        self._hear()
+        self._reload_if_wanted()
+        self._watch(self._pipeline.tail.directories)
+        for chunk in self._pipeline.tail.poll():
+            self._ingest(chunk)
+            if self._stopping:
+                return
+            if self._clock.monotonic() - began > _BUSY_SECONDS:
+                self._hear()
+                self._answer()
+        history = self._pipeline.tail.history_before
+        if history is not None:
+            self._pipeline.cycle.extend_history(history)
+        self._loaded = True
+        self._answer()
+        if self._clock.monotonic() - self._expired_at >= _EXPIRE_SECONDS:
+            self._expired_at = self._clock.monotonic()
+            self._pipeline.cycle.expire(self._clock.now())
+
+    def _wait(self, spent: float) -> None:
+        """Wait for a hint, after a rest: a burst of hints is to be answered by one turn.
+
+        The rest is as long as the turn took, so that a busy directory takes half a core at most.
+        """
+        rest = min(max(spent, _LEAST_REST_SECONDS), _LONGEST_REST_SECONDS)
+        with self._turn:
+            self._turn.wait_for(lambda: self._asked != self._answered or self._stopping, rest)
+        if not self._stopping:
+            self._waker.wait(POLL_SECONDS)
+
+    def _ask(self) -> None:
+        """Ask for an answer and wait for it; `_turn` is held."""
+        self._asked += 1
+        ticket = self._asked
+        self._waker.wake()
+        self._turn.notify_all()
+        self._turn.wait_for(lambda: self._answered >= ticket or self._stopping, _PATIENCE_SECONDS)
+
+    def _hear(self) -> None:
+        """Note who asked so far: the next answer is theirs. Who asks later may have written
+        a line that is read no more, and waits for the answer after it.
+        """
+        with self._turn:
+            self._heard = self._asked
+            self._scrape_heard |= self._scrape_asked
+            self._scrape_asked = False
+
+    def _answer(self) -> None:
+        """Give whoever was heard a snapshot of now."""
+        if self._heard == self._answered:
+            return
+        latest = self._take_snapshot(scraped=self._scrape_heard)
+        with self._turn:
+            self._latest = latest
+            self._answered = self._heard
+            self._scrape_heard = False
+            self._turn.notify_all()
+
+    def _ingest(self, chunk: Chunk) -> None:
+        ingested = self._pipeline.cycle.ingest(
+            chunk.source, chunk.block, now=self._clock.now(), live=chunk.live
+        )
+        rejected = (*ingested.rejected, *repeat(_TOO_LONG, chunk.too_long))
+        if rejected:
+            self._show_rejected(chunk.source, rejected)
+        if chunk.live:
+            self._count(chunk, ingested, rejected)
+
+    def _show_rejected(self, source: Source, rejected: Sequence[Rejected]) -> None:
+        newest = [(source, line) for line in reversed(rejected[-_NEWEST_REJECTED:])]
+        self._newest_rejected = (*newest, *self._newest_rejected)[:_NEWEST_REJECTED]
+        last = rejected[-1]
+        _log.warning(
+            "lines rejected source=%s count=%d last_reason=%s detail=%s excerpt=%r",
+            source,
+            len(rejected),
+            last.reason,
+            last.detail,
+            last.excerpt,
+        )
+
+    def _count(self, chunk: Chunk, ingested: Ingested, rejected: Sequence[Rejected]) -> None:
+        counts = self._counts[chunk.source]
+        counts.lines += ingested.lines + chunk.too_long
+        counts.repaired += ingested.repaired
+        counts.read_bytes += chunk.read_bytes
+        for line in rejected:
+            counts.rejected[line.reason] += 1
+        for reason, count in ingested.out_of_window.items():
+            counts.out_of_window[reason] += count
+
+    def _reload_if_wanted(self) -> None:
+        wanted = self._reloads_wanted
+        if wanted != self._reloads_done:
+            self._rebuild()
+            with self._turn:
+                self._reloads_done = wanted
+                self._turn.notify_all()
+
+    def _rebuild(self) -> None:
+        try:
+            pipeline = self._build(self._pipeline)
+        except Exception as error:  # noqa: BLE001 - the old one works, whatever is wrong with this
+            self._reload_error = str(error)
+            bug = not isinstance(error, ValueError)
+            _log.error("reload failed, old configuration kept error=%s", error, exc_info=bug)
+            return
+        self._reload_error = None
+        self._reloaded_at = self._clock.now()
+        if pipeline.cycle is not self._pipeline.cycle:
+            self._pipeline.tail.close()
+            self._loaded = False
+        self._pipeline = pipeline
+        _log.info("configuration loaded")
+
+    def _take_snapshot(self, *, scraped: bool) -> Snapshot:
+        pipeline, now = self._pipeline, self._clock.now()
+        pipeline.tail.measure()
+        observation = pipeline.cycle.observe(now) if self._loaded else None
+        return Snapshot(
+            at=now,
+            observation=observation,
+            verdict=self._judge(observation, pipeline.tuning) if observation else None,
+            tuning=pipeline.tuning,
+            horizon_seconds=pipeline.horizon_seconds,
+            totals=pipeline.cycle.totals(scraped=scraped),
+            sources=tuple(self._source_status(source) for source in Source),
+            exporter=replace(
+                self._status(),
+                reload_successful=self._reload_error is None,
+                reload_success_at=self._reloaded_at,
+                newest_rejected=self._newest_rejected,
+            ),
+        )
+
+    def _source_status(self, source: Source) -> SourceStatus:
+        tail, counts = self._pipeline.tail.counts[source], self._counts[source]
+        return SourceStatus(
+            source=source,
+            up=tail.files > 0,
+            files=tail.files,
+            pending_bytes=tail.pending_bytes,
+            last_read=tail.last_read,
+            lines=counts.lines,
+            repaired=counts.repaired,
+            read_bytes=counts.read_bytes,
+            read_errors=tail.read_errors,
+            rotations=tail.rotations,
+            truncations=tail.truncations,
+            rejected=dict(counts.rejected),
+            out_of_window=dict(counts.out_of_window),
+        )

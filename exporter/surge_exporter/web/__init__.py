@@ -1,0 +1,1 @@
+"""What HTTP clients see: the exposition, the API, the status page."""

@@ -1,0 +1,159 @@
+"""The routes: a request in, a response out. Knows nothing of sockets."""
+
+import gzip
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from surge_exporter.snapshot import Snapshot
+from surge_exporter.web.status import render_status
+
+_TEXT = "text/plain; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
+_JSON = "application/json"
+_COMPRESS_FROM_BYTES = 1024
+_PLAIN_ACCEPT = "text/plain"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WebRequest:
+    """What a client asks; header names are lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The path without its query."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> Mapping[str, list[str]]:
+        """The query's parameters."""
+        return parse_qs(urlsplit(self.target).query)
+
+
+@dataclass(frozen=True, slots=True)
+class WebResponse:
+    """What it gets."""
+
+    status: int
+    body: bytes
+    content_type: str = _TEXT
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What the routes need of the rest of the exporter; all callable from any thread."""
+
+    snapshot: Callable[[], Snapshot]
+    ready: Callable[[], bool]
+    reload: Callable[[], str | None]
+    """Reload the configuration; return what is wrong with it."""
+    report: Callable[[Snapshot], str]
+    """The JSON contract of a loaded snapshot."""
+    registry: CollectorRegistry
+    enable_lifecycle: bool
+
+
+Route = Callable[[Service, WebRequest], WebResponse]
+
+
+def handle(service: Service, request: WebRequest) -> WebResponse:
+    """Answer one request; a bug in a route is a 500 and a log line, never a dead thread."""
+    try:
+        path = request.path
+    except ValueError:  # brackets around what is no address
+        return _text(400, f"expected a path, got {request.target!r}\n")
+    routes = ROUTES.get(path)
+    if routes is None:
+        return _text(404, f"expected one of {', '.join(ROUTES)}, got {path!r}\n")
+    method = "GET" if request.method == "HEAD" else request.method
+    route = routes.get(method)
+    if route is None:
+        allowed = ", ".join((*routes, "HEAD") if "GET" in routes else routes)
+        return _text(405, f"expected {allowed}, got {request.method}\n", {"Allow": allowed})
+    try:
+        return route(service, request)
+    except Exception:  # noqa: BLE001 - a bug in one route must not end a thread
+        _log.exception("request failed path=%s", path)
+        return _text(500, "the exporter failed to answer; its log says why\n")
+
+
+def _metrics(service: Service, request: WebRequest) -> WebResponse:
+    registry = service.registry
+    names = request.query.get("name[]")
+    if names:
+        registry = registry.restricted_registry(names)  # type: ignore[assignment]
+    accept = request.headers.get("accept", _PLAIN_ACCEPT)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # an Accept header whose version is none
+        encode, content_type = choose_encoder(_PLAIN_ACCEPT)
+    body = encode(registry)
+    if _accepts_gzip(request.headers) and len(body) >= _COMPRESS_FROM_BYTES:
+        compressed = gzip.compress(body, compresslevel=1)
+        return WebResponse(200, compressed, content_type, {"Content-Encoding": "gzip"})
+    return WebResponse(200, body, content_type)
+
+
+def _status_page(service: Service, _: WebRequest) -> WebResponse:
+    return WebResponse(200, render_status(service.snapshot()).encode(), _HTML)
+
+
+def _report(service: Service, _: WebRequest) -> WebResponse:
+    snapshot = service.snapshot()
+    if snapshot.observation is None:
+        body = json.dumps({"error": "history is still being read"}) + "\n"
+        return WebResponse(503, body.encode(), _JSON, {"Retry-After": "1"})
+    return WebResponse(200, service.report(snapshot).encode(), _JSON)
+
+
+def _healthy(_: Service, __: WebRequest) -> WebResponse:
+    return _text(200, "Healthy.\n")
+
+
+def _ready(service: Service, _: WebRequest) -> WebResponse:
+    if service.ready():
+        return _text(200, "Ready.\n")
+    return _text(503, "Reading history.\n")
+
+
+def _reload(service: Service, _: WebRequest) -> WebResponse:
+    if not service.enable_lifecycle:
+        return _text(403, "reloading over HTTP is off; --web.enable-lifecycle turns it on\n")
+    fault = service.reload()
+    return _text(200, "Reloaded.\n") if fault is None else _text(500, f"{fault}\n")
+
+
+ROUTES: Mapping[str, Mapping[str, Route]] = {
+    "/": {"GET": _status_page},
+    "/metrics": {"GET": _metrics},
+    "/api/v1/report": {"GET": _report},
+    "/-/healthy": {"GET": _healthy},
+    "/-/ready": {"GET": _ready},
+    "/-/reload": {"POST": _reload},
+}
+
+
+def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> WebResponse:
+    return WebResponse(status, text.encode(), headers=headers or {})
+
+
+def _accepts_gzip(headers: Mapping[str, str]) -> bool:
+    """Say whether gzip is listed and not refused (`gzip;q=0`)."""
+    for part in headers.get("accept-encoding", "").split(","):
+        coding, _, quality = part.strip().partition(";")
+        if coding.strip().lower() == "gzip":
+            refused = {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+            return quality.replace(" ", "").lower() not in refused
+    return False

@@ -1,0 +1,139 @@
+"""Real servers as child processes on loopback, each on a free port, waited for by asking."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import pytest
+
+Found = TypeVar("Found")
+
+PATIENCE_SECONDS = 60.0
+
+
+def wait_for(ask: Callable[[], Found | None], what: str) -> Found:
+    """Ask until there is an answer that is not None or False; fail with `what` after long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        found = ask()
+        if found is not None and found is not False:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {PATIENCE_SECONDS:g} s in vain for {what}")
+
+
+def get(url: str, *, timeout: float = 5.0) -> str | None:
+    """Return the body of a page, None while it can't be had."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310 - loopback
+            return str(response.read().decode())
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return None
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def installed(*names: str) -> str:
+    """Return the first of these programs that is installed; skip the test if none is."""
+    for name in names:
+        path = shutil.which(name)
+        if path:
+            return path
+    pytest.skip(f"{names[0]} is not installed: deploy/servers.sh installs it")
+
+
+@contextmanager
+def child(command: list[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program while the block runs, its output in `log`; stop it by SIGTERM."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, **options)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def exporter(directory: Path, log: Path, *arguments: str) -> Iterator[str]:
+    """Run `surge-exporter serve` on `directory`; yield its URL once its history is read."""
+    command = [
+        *(sys.executable, "-m", "surge_exporter", "serve"),
+        *("--telemetry-dir", str(directory), "--web.listen-address", "127.0.0.1:0"),
+        *arguments,
+    ]
+    with child(command, log, env=os.environ | {"PYTHONUNBUFFERED": "1"}):
+        pattern = re.compile(r"urls=(http://\S+)")
+        found = wait_for(lambda: pattern.search(log.read_text()), "the exporter's URL")
+        url = found.group(1)
+        wait_for(lambda: get(f"{url}/-/ready"), "the exporter to be ready")
+        yield url
+
+
+class Prometheus:
+    """Asks a Prometheus over its HTTP API."""
+
+    def __init__(self, url: str) -> None:
+        """Take where it listens."""
+        self.url = url
+
+    def query(self, expression: str) -> list[tuple[Mapping[str, str], float]]:
+        """Return the labels and value of each series of an instant query."""
+        text = get(f"{self.url}/api/v1/query?{urlencode({'query': expression})}")
+        if text is None:
+            return []
+        return [
+            (series["metric"], float(series["value"][1]))
+            for series in json.loads(text)["data"]["result"]
+        ]
+
+    def value(self, expression: str) -> float | None:
+        """Return the value of the only series of an instant query; None if there is none."""
+        found = self.query(expression)
+        return found[0][1] if found else None
+
+
+@contextmanager
+def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes `target` every second."""
+    program = installed("prometheus")
+    folder.mkdir()
+    config = folder / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 1s}\n"
+        "scrape_configs:\n"
+        "  - job_name: surge\n"
+        f"    static_configs: [{{targets: ['{target.removeprefix('http://')}']}}]\n"
+    )
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        program,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+    ]
+    with child(command, folder / "prometheus.log"):
+        wait_for(lambda: get(f"http://{address}/-/ready"), "Prometheus to be ready")
+        yield Prometheus(f"http://{address}")
