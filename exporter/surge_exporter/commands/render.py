@@ -1,0 +1,112 @@
+"""`render`: the files that come from the tables, and whether they are fresh."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import inspect
+
+from surge_exporter.commands.options import USAGE_ERROR, Fault
+from surge_exporter.config import Config
+from surge_exporter.render.docs import (
+    Setting,
+    commands_page,
+    fill,
+    metrics_page,
+    sample_config,
+    signals_table,
+)
+
+
+@click.group()
+def render() -> None:
+    """Write the files that are generated from the tables in the code."""
+
+
+@render.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=".",
+    show_default=True,
+    help="The checkout to write into.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is stale.")
+@click.pass_context
+def docs(context: click.Context, *, out: Path, check: bool) -> None:
+    """Write the docs: signals, metrics, commands, the sample configuration."""
+    root = context.find_root()
+    try:
+        readme = (out / "README.md").read_text(encoding="utf-8")
+        files = {
+            "README.md": fill(readme, {"signals": signals_table()}),
+            "exporter/docs/metrics.md": metrics_page(),
+            "exporter/docs/commands.md": commands_page(_helps(root)),
+            "deploy/surge.yml": sample_config(tuple(_settings(Config))),
+        }
+    except (OSError, ValueError) as error:
+        raise Fault(f"{out / 'README.md'}: {error}", USAGE_ERROR) from error
+    _write_or_check(files, out, check=check)
+
+
+def _write_or_check(files: Mapping[str, str], out: Path, *, check: bool) -> None:
+    stale = [name for name, text in files.items() if _read(out / name) != text]
+    if check and stale:
+        raise Fault(f"stale, run `surge-exporter render docs`: {', '.join(stale)}")
+    for name in stale:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(files[name], encoding="utf-8")
+        click.echo(f"Wrote {out / name}", err=True)
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _helps(root: click.Context) -> dict[str, str]:
+    """Return each command's help as a terminal of 99 columns shows it."""
+    if not isinstance(root.command, click.Group):
+        raise TypeError("expected the group of all commands")
+    helps = {}
+    parent = click.Context(
+        root.command,
+        info_name="surge-exporter",
+        terminal_width=99,
+        help_option_names=root.help_option_names,
+    )
+    for name, command in root.command.commands.items():
+        context = click.Context(command, parent=parent, info_name=name, terminal_width=99)
+        helps[name] = command.get_help(context)
+    return helps
+
+
+def _settings(kind: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[Setting]:
+    """Yield every setting of a section; single ones first, then its sections."""
+    sections = []
+    for field in msgspec.structs.fields(kind):
+        if isinstance(field.default, msgspec.Struct):
+            sections.append((type(field.default), (*path, field.name)))
+            continue
+        default = field.default
+        if default is msgspec.NODEFAULT:
+            default = field.default_factory()
+        yield Setting((*path, field.name), _as_yaml(default), _about(field.type))
+    for section, where in sections:
+        yield from _settings(section, where)
+
+
+def _about(annotation: object) -> str:
+    """Return the description in an annotation, also of an optional setting."""
+    info = inspect.type_info(annotation)
+    options = info.types if isinstance(info, inspect.UnionType) else (info,)
+    for option in options:
+        if isinstance(option, inspect.Metadata) and option.extra_json_schema:
+            return str(option.extra_json_schema.get("description", ""))
+    return ""
+
+
+def _as_yaml(value: object) -> str:
+    """Return a default in YAML's flow style, which JSON is."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
