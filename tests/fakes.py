@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from surge_exporter.model import Seconds, UnixSeconds
+from surge_exporter.snapshot import WatchStatus
 
 NOW = UnixSeconds(1_774_818_251.5)
 """2026-03-29 21:04:11.5 UTC, the time in most tests."""
@@ -29,6 +30,21 @@ class FakeClock:
     def set_wall(self, now: float) -> None:
         """Set the wall clock, as an operator or NTP does; no time passes."""
         self._now = now
+
+
+class FakeWatcher:
+    """Gives no hints, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.status = WatchStatus()
+        self.watched: list[str] = []
+        self.grown: list[str] = []
+
+    def watch(self, directories: Iterable[str]) -> None:
+        self.watched = sorted(directories)
+
+    def grew(self, directories: Iterable[str]) -> None:
+        self.grown += sorted(directories)
 
 
 class ScriptedWaker:

@@ -25,7 +25,15 @@ from surge_exporter.core.samples import (
     tokens,
 )
 from surge_exporter.model import DemandLevel, Dependency, DispatchPosture, ResourceMode
-from surge_exporter.snapshot import Family, Metric, RawTotals, Sample, Snapshot, SourceStatus
+from surge_exporter.snapshot import (
+    Family,
+    Metric,
+    RawTotals,
+    Sample,
+    Snapshot,
+    SourceStatus,
+    WatchMode,
+)
 
 COLLECTOR_SUCCESS = Family(
     name="surge_scrape_collector_success",
@@ -107,6 +115,11 @@ def _overflows(snapshot: Snapshot) -> Iterator[Sample]:
 def _log_messages(snapshot: Snapshot) -> Iterator[Sample]:
     for level, count in snapshot.exporter.log_messages.items():
         yield (level,), count
+
+
+def _watch_modes(snapshot: Snapshot) -> Iterator[Sample]:
+    for mode in WatchMode:
+        yield (mode,), float(mode is snapshot.exporter.watch.mode)
 
 
 def _build_info(snapshot: Snapshot) -> Iterator[Sample]:
@@ -438,6 +451,27 @@ _OTHERS: tuple[Metric, ...] = (
         "surge_exporter_config_last_reload_success_timestamp_seconds",
         "When the configuration was last loaded.",
         single(lambda snapshot: snapshot.exporter.reload_success_at),
+    ),
+    _exporter(
+        "surge_exporter_watch_mode",
+        "How new lines are noticed: by the kernel's word, or by looking every second.",
+        _watch_modes,
+        "mode",
+    ),
+    _exporter_total(
+        "surge_exporter_watch_missed_total",
+        "Times that bytes were found which no event had announced.",
+        single(lambda snapshot: snapshot.exporter.watch.missed),
+    ),
+    _exporter_total(
+        "surge_exporter_watch_overflows_total",
+        "Times that the kernel dropped events for want of room.",
+        single(lambda snapshot: snapshot.exporter.watch.overflows),
+    ),
+    _exporter_total(
+        "surge_exporter_watch_rebuilds_total",
+        "Times that a deaf watcher was replaced.",
+        single(lambda snapshot: snapshot.exporter.watch.rebuilds),
     ),
     _exporter_total(
         "surge_exporter_label_overflows_total",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from surge_exporter.model import (
@@ -73,6 +74,24 @@ class SourceStatus:
     out_of_window: Mapping[OutOfWindow, int]
 
 
+class WatchMode(StrEnum):
+    """How new lines are noticed: by the kernel's word, or by looking every second."""
+
+    INOTIFY = "inotify"
+    POLL = "poll"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchStatus:
+    """How well the watcher hears. `mode` is poll if one directory at least is not watched."""
+
+    mode: WatchMode = WatchMode.POLL
+    missed: int = 0
+    """Times that bytes were found which nothing had announced."""
+    overflows: int = 0
+    rebuilds: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExporterStatus:
     """How the exporter itself goes."""
@@ -83,6 +102,7 @@ class ExporterStatus:
     reload_successful: bool
     reload_success_at: UnixSeconds
     log_messages: Mapping[str, int]
+    watch: WatchStatus = WatchStatus()
     newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
     """The newest first."""
 

@@ -30,7 +30,7 @@ from surge_exporter.runtime.tail import Tail
 from surge_exporter.signals import default_tuning, judge
 from surge_exporter.snapshot import Snapshot, SourceStatus
 from tests import snapshots
-from tests.fakes import NOW, FakeClock, ScriptedWaker
+from tests.fakes import NOW, FakeClock, FakeWatcher, ScriptedWaker
 from tests.tailing import HookedFiles
 from tests.telemetry import request_line, tick_line
 
@@ -73,7 +73,7 @@ class Rig:
         self.telemetry = Telemetry()
         self.tuning = default_tuning()
         self.fault: Exception | None = None
-        self.watched: list[str] = []
+        self.watcher = FakeWatcher()
         self.requests = folder / "local_20260329.jsonl"
         self.ticks = folder / "ticks_20260329.jsonl"
         self._folder = folder
@@ -84,7 +84,7 @@ class Rig:
             waker=waker,
             build=self._build,
             judge=judge,
-            watch=self._watch,
+            watcher=self.watcher,
             status=snapshots.exporter,
         )
         if isinstance(waker, Turner):
@@ -126,9 +126,6 @@ class Rig:
         )
         horizon = self.telemetry.horizon_seconds
         return Pipeline(cycle=cycle, tail=self.tail, tuning=self.tuning, horizon_seconds=horizon)
-
-    def _watch(self, directories: Iterable[str]) -> None:
-        self.watched = sorted(directories)
 
 
 @contextmanager
@@ -358,7 +355,7 @@ def test_the_directories_of_telemetry_are_watched(tmp_path: Path) -> None:
 
     rig.loop.turn()
 
-    assert rig.watched == [str(tmp_path)]
+    assert rig.watcher.watched == [str(tmp_path)]
 
 
 def test_a_reload_brings_new_thresholds_and_keeps_what_was_read(tmp_path: Path) -> None:

@@ -126,14 +126,14 @@ class Exporter:
         self._logged = logged
         self._config: Config | None = None
         waker = QueueWaker()
-        self._watcher = Watcher(waker.wake)
+        self._watcher = Watcher(waker.wake, clock)
         try:
             self.loop = Loop(
                 clock=clock,
                 waker=waker,
                 build=self._build,
                 judge=judge,
-                watch=self._watcher.watch,
+                watcher=self._watcher,
                 status=self._status,
             )
             self.web = self._serve(with_process_metrics=with_process_metrics)

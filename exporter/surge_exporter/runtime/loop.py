@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
+from typing import Protocol
 
 from surge_exporter.core.cycle import Cycle, Ingested
 from surge_exporter.core.lines import MAX_LINE_BYTES
@@ -21,7 +22,7 @@ from surge_exporter.model import (
 from surge_exporter.runtime.clock import Clock, Waker
 from surge_exporter.runtime.stream import Chunk
 from surge_exporter.runtime.tail import Tail
-from surge_exporter.snapshot import ExporterStatus, Snapshot, SourceStatus
+from surge_exporter.snapshot import ExporterStatus, Snapshot, SourceStatus, WatchStatus
 
 POLL_SECONDS = 1.0
 """Without any hint, new lines are found this often."""
@@ -63,6 +64,23 @@ class _Counts:
     )
 
 
+class Watching(Protocol):
+    """What gives hints; see `Watcher`, the real one."""
+
+    @property
+    def status(self) -> WatchStatus:
+        """How well it hears."""
+        ...
+
+    def watch(self, directories: Iterable[str], /) -> None:
+        """Give hints on changes in these directories from now on."""
+        ...
+
+    def grew(self, directories: Iterable[str], /) -> None:
+        """Take note that new bytes were found there."""
+        ...
+
+
 class Loop:
     """Owns the pipeline. `run` is the one thread that reads and observes; any thread may ask.
 
@@ -76,7 +94,7 @@ class Loop:
         waker: Waker,
         build: Callable[[Pipeline | None], Pipeline],
         judge: Callable[[Observation, Tuning], Verdict],
-        watch: Callable[[Iterable[str]], None],
+        watcher: Watching,
         status: Callable[[], ExporterStatus],
     ) -> None:
         """Take what the composition root wires together.
@@ -87,14 +105,14 @@ class Loop:
             build: makes a pipeline from the configuration, with the parts of the current one
                 that it does not change; raises ValueError if it can't.
             judge: turns an observation into a verdict.
-            watch: asks for hints on changes in these directories.
+            watcher: wakes the waker when something changes in the directories it is given.
             status: says how the exporter itself goes; reload and rejections are filled in here.
         """
         self._clock = clock
         self._waker = waker
         self._build = build
         self._judge = judge
-        self._watch = watch
+        self._watcher = watcher
         self._status = status
         self._pipeline = build(None)
         self._loaded = False
@@ -179,7 +197,7 @@ class Loop:
         began = self._clock.monotonic()
         self._hear()
         self._reload_if_wanted()
-        self._watch(self._pipeline.tail.directories)
+        self._watcher.watch(self._pipeline.tail.directories)
         for chunk in self._pipeline.tail.poll():
             self._ingest(chunk)
             if self._stopping:
@@ -187,6 +205,8 @@ class Loop:
             if self._clock.monotonic() - began > _BUSY_SECONDS:
                 self._hear()
                 self._answer()
+        if self._loaded:
+            self._watcher.grew(self._pipeline.tail.grown)
         history = self._pipeline.tail.history_before
         if history is not None:
             self._pipeline.cycle.extend_history(history)
@@ -309,6 +329,7 @@ class Loop:
                 reload_successful=self._reload_error is None,
                 reload_success_at=self._reloaded_at,
                 newest_rejected=self._newest_rejected,
+                watch=self._watcher.status,
             ),
         )
 

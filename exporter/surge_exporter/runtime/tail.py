@@ -89,11 +89,14 @@ class Tail:
         self._is_cold = True
         self.counts = {source: TailCounts() for source in patterns}
         self.directories = {os.path.dirname(p) for ps in patterns.values() for p in ps}
+        self.grown: set[str] = set()
+        """The directories where the last poll found new lines."""
         self.history_before: UnixSeconds | None = None
         """When some skipped file was last written: there is telemetry at least that old."""
 
     def poll(self) -> Iterator[Chunk]:
         """Yield all that is there to read now; a chunk not taken is read by the next poll."""
+        self.grown.clear()
         found = self._scan()
         # Held files first: what a new one repeats of them is known only once they are read.
         for stream in [s for s in self._streams.values() if not s.is_waiting]:
@@ -298,6 +301,7 @@ class Tail:
         try:
             for chunk in stream.drain():
                 stream.last_growth = self._clock.monotonic()
+                self.grown.add(os.path.dirname(stream.path))
                 yield chunk
         except Rewritten:
             self.counts[stream.source].truncations += 1
