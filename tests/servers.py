@@ -1,7 +1,6 @@
 """Real servers as child processes on loopback, each on a free port, waited for by asking."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -76,20 +75,28 @@ def child(command: list[str], log: Path, **options: Any) -> Iterator[subprocess.
                 process.wait()
 
 
-@contextmanager
-def exporter(directory: Path, log: Path, *arguments: str) -> Iterator[str]:
-    """Run `surge-exporter serve` on `directory`; yield its URL once its history is read."""
-    command = [
+def exporter_command(directory: Path, *arguments: str) -> list[str]:
+    """Return the command that serves `directory` on a free port."""
+    return [
         *(sys.executable, "-m", "surge_exporter", "serve"),
         *("--telemetry-dir", str(directory), "--web.listen-address", "127.0.0.1:0"),
         *arguments,
     ]
-    with child(command, log, env=os.environ | {"PYTHONUNBUFFERED": "1"}):
-        pattern = re.compile(r"urls=(http://\S+)")
-        found = wait_for(lambda: pattern.search(log.read_text()), "the exporter's URL")
-        url = found.group(1)
-        wait_for(lambda: get(f"{url}/-/ready"), "the exporter to be ready")
-        yield url
+
+
+def exporter_url(log: Path) -> str:
+    """Return where an exporter listens, once its log says so and its history is read."""
+    pattern = re.compile(r"urls=(http://\S+)")
+    url = wait_for(lambda: pattern.search(log.read_text()), "the exporter's URL").group(1)
+    wait_for(lambda: get(f"{url}/-/ready"), "the exporter to be ready")
+    return str(url)
+
+
+@contextmanager
+def exporter(directory: Path, log: Path, *arguments: str) -> Iterator[str]:
+    """Run `surge-exporter serve` on `directory`; yield its URL once its history is read."""
+    with child(exporter_command(directory, *arguments), log):
+        yield exporter_url(log)
 
 
 class Prometheus:
