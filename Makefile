@@ -31,8 +31,9 @@ picture: $(VENV)/.developed ## Take the README's picture of the demo (needs chro
 render: $(VENV)/.developed ## Write the generated files
 	@$(BIN)/surge-exporter render docs
 
-bench: $(VENV)/.developed ## Measure ingest against plain peers in the same run
+bench: $(VENV)/.developed ## Measure ingest against plain peers, and append to visible
 	@$(BIN)/python -m tests.bench.ingest
+	@$(BIN)/python -m tests.bench.latency
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

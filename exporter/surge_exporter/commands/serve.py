@@ -23,7 +23,7 @@ from surge_exporter.runtime.filesystem import OsFileSystem
 from surge_exporter.runtime.logs import CountingHandler, set_up_logging
 from surge_exporter.runtime.loop import Loop, Pipeline
 from surge_exporter.runtime.tail import Tail
-from surge_exporter.runtime.watch import Watcher
+from surge_exporter.runtime.watch import NoWatcher, Watcher
 from surge_exporter.signals import judge
 from surge_exporter.snapshot import ExporterStatus, Snapshot
 from surge_exporter.web.app import Service
@@ -63,6 +63,14 @@ _log = logging.getLogger(__name__)
     help="Leave out process_*, python_* metrics.",
 )
 @click.option(
+    "--tail.poll-only",
+    "poll_only",
+    is_flag=True,
+    envvar="SURGE_TAIL_POLL_ONLY",
+    show_envvar=True,
+    help="Look for new lines every second instead of waiting for the kernel's word.",
+)
+@click.option(
     "--log.level",
     "log_level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -80,6 +88,7 @@ def serve(
     listen_addresses: tuple[str, ...],
     enable_lifecycle: bool,
     disable_exporter_metrics: bool,
+    poll_only: bool,
     log_level: str,
 ) -> None:
     """Follow telemetry and publish the verdict: /metrics, a status page, a JSON report.
@@ -100,7 +109,11 @@ def serve(
         return options.override(config, directory, horizon_hours)
 
     exporter = Exporter(
-        load, SystemClock(), logged, with_process_metrics=not disable_exporter_metrics
+        load,
+        SystemClock(),
+        logged,
+        with_process_metrics=not disable_exporter_metrics,
+        poll_only=poll_only,
     )
     exporter.run()
 
@@ -115,6 +128,7 @@ class Exporter:
         logged: CountingHandler,
         *,
         with_process_metrics: bool = True,
+        poll_only: bool = False,
     ) -> None:
         """Build all parts and bind the addresses; nothing is read yet.
 
@@ -126,7 +140,7 @@ class Exporter:
         self._logged = logged
         self._config: Config | None = None
         waker = QueueWaker()
-        self._watcher = Watcher(waker.wake, clock)
+        self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
         try:
             self.loop = Loop(
                 clock=clock,

@@ -206,6 +206,21 @@ class Watcher:
         self._backoff_seconds = min(2 * self._backoff_seconds, _MOST_BACKOFF_SECONDS)
 
 
+class NoWatcher:
+    """Gives no hints: everything is found by polling."""
+
+    status = WatchStatus()
+
+    def watch(self, directories: Iterable[str]) -> None:
+        """Do nothing."""
+
+    def grew(self, directories: Iterable[str]) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+
 class _Note(FileSystemEventHandler):
     """Passes nothing of an event on but that there was one."""
 
