@@ -150,6 +150,12 @@ _OTHERS: tuple[Metric, ...] = (
         "severity",
     ),
     _demand(
+        "surge_predicted_requests_per_second",
+        "Expected mean request rate over the next hours; absent before any record.",
+        per_forecast(lambda forecast: forecast.requests_per_second),
+        "horizon",
+    ),
+    _demand(
         "surge_predicted_low_requests_per_second",
         "Lower end of the forecast's 80 % interval; absent until there is history for one.",
         per_forecast(lambda forecast: forecast.low_requests_per_second),
@@ -199,8 +205,10 @@ _OTHERS: tuple[Metric, ...] = (
     ),
     _demand(
         "surge_recent_requests_per_second",
-        "Request rate over the covered part of the recent window.",
-        observed(lambda o: o.demand.recent.requests_per_second),
+        "Request rate over the covered part of the recent window; absent before any record.",
+        observed(
+            lambda o: None if o.history_start is None else o.demand.recent.requests_per_second
+        ),
     ),
     _demand(
         "surge_baseline_requests_per_second",

@@ -29,7 +29,6 @@ NORMAL_DEMAND_ABOVE = 1.0
 
 BATCH_CALLERS = ("*batch*", "*backfill*", "*index*", "*mining*", "*ingest*", "*sync*")
 
-_HOURLY = 3600.0
 _MOST_SUBJECTS = 3
 
 
@@ -183,12 +182,11 @@ SIGNALS: tuple[Signal, ...] = (
         name="predicted_demand",
         condition="predicted request rate over the configured capacity",
         metric=Metric(
-            name="surge_predicted_requests_per_second",
+            name="surge_predicted_capacity_ratio",
             kind="gauge",
-            help="Expected mean request rate over the next hours.",
-            labels=("horizon",),
+            help="Predicted request rate over the configured capacity; absent without one.",
             collector="demand",
-            read=samples.per_forecast(lambda forecast: forecast.requests_per_second),
+            read=samples.predicted_capacity_ratio,
         ),
         exceeds=gt,
         thresholds={Severity.WARNING: 1.0},

@@ -139,13 +139,29 @@ def test_of_a_long_history_only_the_end_is_read(tmp_path: Path) -> None:
 
 def test_a_file_too_old_to_matter_is_skipped_until_it_grows(tmp_path: Path) -> None:
     path = tmp_path / "local_1.jsonl"
-    append(path, "old")
+    path.write_bytes(request_line(NOW - 864_000))
     os.utime(path, (NOW - 864_000, NOW - 864_000))
     tailing = Tailing(tmp_path)
     append(path, "new")
 
     assert tailing.poll() == [b"new"]
-    assert tailing.tail.history_before == NOW - 864_000
+
+
+def test_the_last_record_of_a_skipped_file_proves_that_there_is_history(tmp_path: Path) -> None:
+    path = tmp_path / "local_1.jsonl"
+    path.write_bytes(request_line(NOW - 864_500) + request_line(NOW - 864_400))
+    os.utime(path, (NOW - 864_000, NOW - 864_000))
+
+    assert Tailing(tmp_path).tail.history_before == pytest.approx(NOW - 864_500)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage\nmore\n"])
+def test_an_old_file_without_a_record_proves_no_history(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "local_1.jsonl"
+    path.write_bytes(content)
+    os.utime(path, (NOW - 864_000, NOW - 864_000))
+
+    assert Tailing(tmp_path).tail.history_before is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

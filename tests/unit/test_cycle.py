@@ -342,3 +342,22 @@ def test_a_clock_that_jumps_ahead_and_back_mixes_no_callers_up() -> None:
     feed(cycle, request_line(NOW, caller="b"))
 
     assert [(c.caller, c.requests) for c in cycle.observe(NOW).callers] == [("b", 1)]
+
+
+def test_a_report_names_every_caller_whatever_the_limit_of_a_server() -> None:
+    cycle = Cycle(Telemetry(horizon_seconds=HOUR, caller_limit=2), report_at=NOW)
+    feed(cycle, *(request_line(NOW - 1, caller=f"caller {i}") for i in range(5)))
+
+    assert set(requests_by_caller(cycle)) == {f"caller {i}" for i in range(5)}
+
+
+def test_a_cycle_goes_on_with_the_counters_of_the_one_it_replaces() -> None:
+    before = started()
+    feed(before, request_line(NOW - 1, caller="a"))
+    after = started(Telemetry(horizon_seconds=Seconds(2 * HOUR)))
+    after.take_over(before)
+    feed(after, request_line(NOW, caller="a"), request_line(NOW, caller="b"))
+    after.totals(scraped=True)
+    counted = {series.caller: series.requests for series in after.totals(scraped=False).series}
+
+    assert counted == {"a": 2, "b": 1}

@@ -6,9 +6,11 @@ from operator import ge, gt
 
 import pytest
 
+from surge_exporter.core.series import OTHER
 from surge_exporter.metrics import METRICS
 from surge_exporter.model import (
     HOUR,
+    UNKNOWN,
     CallerDemand,
     Demand,
     DemandLevel,
@@ -363,3 +365,14 @@ def test_a_recommendation_names_the_three_worst_callers_and_how_many_more_there_
 
     assert re.findall(r"review\d", failing.text) == ["review0", "review1", "review2"]
     assert failing.text.endswith("; and 2 more")
+
+
+@pytest.mark.parametrize("name", [OTHER, UNKNOWN])
+def test_callers_without_a_name_of_their_own_are_not_to_be_throttled(name: str) -> None:
+    crowd = (caller(name, token_share=0.9), caller("a"), caller("b"))
+
+    assert active(observed(callers=crowd)) == set()
+
+
+def test_callers_that_share_the_overflow_have_no_failure_rate() -> None:
+    assert active(observed(callers=(caller(OTHER, requests=10, failures=10),))) == set()

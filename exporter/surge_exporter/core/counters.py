@@ -102,6 +102,10 @@ class RawCounters:
                     self._checks[dependency] += 1
                     self._failed_checks[dependency] += not alive
 
+    def move_to(self, series: SeriesTable) -> None:
+        """Take label values from another table from now on; what was counted stays."""
+        self._series = series
+
     def forget(self, gone: Iterable[SeriesKey]) -> None:
         """Drop the counters of series whose labels expired."""
         for key in gone:

@@ -29,6 +29,8 @@ SIX_HOURS = Seconds(6 * 3600.0)
 QUARTER_HOUR = Seconds(15 * 60.0)
 SEVEN_DAYS = Seconds(7 * 86400.0)
 
+_REPORT_LABELS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
@@ -68,7 +70,10 @@ class Cycle:
         future = MAX_FUTURE_SECONDS
         if report_at is not None:
             grid, future = grid.ending_at(report_at), Seconds(0.0)
-        self._series = SeriesTable(callers=telemetry.caller_limit, models=telemetry.model_limit)
+        callers, models = telemetry.caller_limit, telemetry.model_limit
+        if report_at is not None:  # the limits protect a server that runs for months
+            callers = models = _REPORT_LABELS
+        self._series = SeriesTable(callers=callers, models=models)
         self._window = RequestWindow(grid, self._series, max_future_seconds=future)
         self._health = HealthWindow(
             grid,
@@ -123,6 +128,11 @@ class Cycle:
     def extend_history(self, at: UnixSeconds) -> None:
         """Note that there is telemetry as old as `at`, though nobody read it."""
         self._older_history = min(at, self._older_history or at)
+
+    def take_over(self, other: "Cycle") -> None:
+        """Go on with the counters of another cycle, which counts no more."""
+        self._counters = other._counters  # noqa: SLF001 - of the same class
+        self._counters.move_to(self._series)
 
     def totals(self, *, scraped: bool) -> RawTotals:
         """Return the counters; see `RawCounters.totals`."""

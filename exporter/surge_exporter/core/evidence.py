@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from surge_exporter.model import Dependency, Observation, Tuning
+from surge_exporter.core.series import OTHER
+from surge_exporter.model import UNKNOWN, Dependency, Observation, Tuning
 
 _HOURLY = 3600.0
 _DECIMALS_BELOW = 100.0
@@ -61,12 +62,16 @@ def predicted_demand(observation: Observation, tuning: Tuning) -> Iterator[Measu
 
 
 def heavy_batch(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
-    """Measure the token share of batch callers, and of any caller that crowds out others."""
-    active = [caller for caller in observation.callers if caller.requests]
+    """Measure the token share of batch callers, and of any caller that crowds out others.
+
+    What many callers share for want of a label or a name is no caller that could be throttled.
+    """
+    active = [c for c in observation.callers if c.requests and c.caller != OTHER]
     crowded = len(active) >= tuning.parameters["heavy_batch", "min_callers"]
     dominant_share = tuning.parameters["heavy_batch", "dominant_share"]
     for caller in sorted(active, key=lambda c: -c.token_share):
-        is_dominant = crowded and caller.token_share >= dominant_share
+        is_someone = caller.caller != UNKNOWN
+        is_dominant = is_someone and crowded and caller.token_share >= dominant_share
         if is_dominant or is_batch(caller.caller, tuning.batch_callers):
             yield Measurement(
                 caller.token_share,
@@ -129,7 +134,8 @@ def short_number(value: float) -> str:
 def caller_failures(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
     """Measure the failure rate of every caller with enough requests to have one."""
     least = tuning.parameters["caller_failures", "min_requests"]
-    callers = [c for c in observation.callers if c.requests and c.requests >= least]
+    named = [c for c in observation.callers if c.requests and c.caller != OTHER]
+    callers = [c for c in named if c.requests >= least]
     for caller in sorted(callers, key=lambda c: -c.failure_rate):
         yield Measurement(
             caller.failure_rate,

@@ -51,6 +51,19 @@ def _changes(results: Iterable[_Change], *, state: bool | None = None) -> Iterat
             state = failed
 
 
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What the buckets up to one say together."""
+
+    checks: int
+    failed: int
+    outages: int
+    runs: list[_Change]
+    """Every run known, the recent window's and those before."""
+    newest: int
+    """The second of the newest check."""
+
+
 class HealthWindow:
     """Counts checks by event time; health at `now` is a pure function of both.
 
@@ -70,6 +83,8 @@ class HealthWindow:
         self._kept = 2 * grid.span + math.ceil(behind / grid.width_seconds)
         self._max_future_seconds = max_future_seconds
         self._buckets: dict[Dependency, dict[int, _Bucket]] = {d: {} for d in Dependency}
+        self._summaries: dict[Dependency, tuple[int, _Summary]] = {}
+        """By the bucket the window ended with; forgotten when a check is added."""
         self._before: dict[Dependency, _Change] = {}
         """The run that was going on when the oldest kept bucket began."""
         self.oldest: UnixSeconds | None = None
@@ -106,6 +121,7 @@ class HealthWindow:
             if index not in buckets:
                 buckets[index] = _Bucket()
             buckets[index].add(at, failed=not alive)
+            self._summaries.pop(dependency, None)
 
     def _forget_before(self, oldest_index: int) -> None:
         for dependency, buckets in self._buckets.items():
@@ -117,27 +133,36 @@ class HealthWindow:
 
     def _health(self, dependency: Dependency, now: UnixSeconds) -> DependencyHealth:
         last = self._grid.index(now)
+        have = self._summaries.get(dependency)
+        if have is None or have[0] != last:
+            have = self._summaries[dependency] = last, self._summarize(dependency, last)
+        summary = have[1]
+        start = self._grid.start(last - self._grid.span + 1)
+        known_until = summary.newest + self._stale_after_seconds
+        runs = summary.runs
+        return DependencyHealth(
+            dependency=dependency,
+            checks=summary.checks,
+            failed_checks=summary.failed,
+            outages=summary.outages,
+            downtime_seconds=_downtime(runs, start, min(now, known_until)),
+            up=not runs[-1][1] if runs and now <= known_until else None,
+            last_change=UnixSeconds(float(runs[-1][0])) if runs else None,
+        )
+
+    def _summarize(self, dependency: Dependency, last: int) -> _Summary:
         first = last - self._grid.span + 1
         buckets = sorted((i, b) for i, b in self._buckets[dependency].items() if i <= last)
         recent = [bucket for index, bucket in buckets if index >= first]
         before = self._before.get(dependency)
-        earlier = list(
-            _changes(
-                [*([before] if before else []), *_read(b for i, b in buckets if i < first)],
-            )
-        )
-        state = earlier[-1][1] if earlier else None
+        earlier = [*([before] if before else []), *_read(b for i, b in buckets if i < first)]
         inside = list(_changes(_read(recent)))
-        runs = earlier + list(_changes(inside, state=state))
-        known_until = (max(buckets[-1][1].seconds) if buckets else 0) + self._stale_after_seconds
-        return DependencyHealth(
-            dependency=dependency,
+        return _Summary(
             checks=sum(bucket.checks for bucket in recent),
-            failed_checks=sum(bucket.failed for bucket in recent),
+            failed=sum(bucket.failed for bucket in recent),
             outages=sum(failed for _, failed in inside),
-            downtime_seconds=_downtime(runs, self._grid.start(first), min(now, known_until)),
-            up=not runs[-1][1] if now <= known_until else None,
-            last_change=UnixSeconds(float(runs[-1][0])) if runs else None,
+            runs=list(_changes([*earlier, *inside])),
+            newest=max(buckets[-1][1].seconds) if buckets else 0,
         )
 
 

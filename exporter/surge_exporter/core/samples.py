@@ -103,7 +103,10 @@ def per_forecast(read: Callable[[Forecast], float | None]) -> Read:
     """Return a reader with a sample for each forecast horizon; None leaves one out."""
 
     def samples(snapshot: Snapshot) -> Iterator[Sample]:
-        for forecast in snapshot.observation.demand.forecasts if snapshot.observation else ():
+        observation = snapshot.observation
+        if observation is None or observation.history_start is None:
+            return
+        for forecast in observation.demand.forecasts:
             value = read(forecast)
             if value is not None:
                 yield (horizon_label(forecast.horizon_seconds),), value
@@ -127,6 +130,13 @@ def confirmed(snapshot: Snapshot) -> Iterator[Sample]:
     if test is not None:
         for severity in Severity:
             yield (severity,), float(severity in test.confirmed)
+
+
+def predicted_capacity_ratio(snapshot: Snapshot) -> Iterator[Sample]:
+    """Read the predicted rate as a part of the capacity, where one is configured."""
+    capacity = snapshot.tuning.capacity_requests_per_second
+    if snapshot.observation and capacity is not None:
+        yield (), snapshot.observation.demand.forecast.requests_per_second / capacity
 
 
 def horizon_label(seconds: float) -> str:

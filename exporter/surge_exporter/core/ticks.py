@@ -59,11 +59,14 @@ class TickDecoder:
         return any(field_at(found, path) is not MISSING for path in (*_MARKS, *checks))
 
     def _check(self, found: Mapping[str, Any], name: str) -> bool | None:
-        """Return what the tick says of one check; null and text ("unreadable") say nothing."""
+        """Return what the tick says of one check; null says nothing.
+
+        Nor does a `model_health` that is text ("unreadable"): it has no checks inside.
+        """
         for path in (self._paths[name], *_FLAT_PATHS[name]):
             value = field_at(found, path)
             if isinstance(value, bool):
                 return value
-            if value is not MISSING and not isinstance(value, str | None):
+            if value is not MISSING and value is not None:
                 raise ValueError(f"expected {path!r} to be true or false, got {show(value)}")
         return None

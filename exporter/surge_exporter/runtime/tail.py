@@ -92,7 +92,7 @@ class Tail:
         self.grown: set[str] = set()
         """The directories where the last poll found new lines."""
         self.history_before: UnixSeconds | None = None
-        """When some skipped file was last written: there is telemetry at least that old."""
+        """The time of a record in a skipped file: there is telemetry at least that old."""
 
     def poll(self) -> Iterator[Chunk]:
         """Yield all that is there to read now; a chunk not taken is read by the next poll."""
@@ -171,12 +171,15 @@ class Tail:
             return False
         stream = self._open(source, entry)
         if stream is not None:
-            self._known.skipped[entry.key] = _end_of(stream)
+            skipped = self._known.skipped[entry.key] = _end_of(stream)
+            self._note_history(self._timestamps(source, skipped.anchor))
             self._files.close(stream.descriptor)
-        oldest = self.history_before
-        if oldest is None or entry.modified < oldest:
-            self.history_before = UnixSeconds(entry.modified)
         return True
+
+    def _note_history(self, times: Sequence[float]) -> None:
+        """Take records of a skipped file as proof of history: the file alone proves nothing."""
+        for at in times:
+            self.history_before = UnixSeconds(min(at, self.history_before or at))
 
     def _adopt(self, source: Source, entry: Entry) -> Iterator[Chunk]:
         """Hold a file; where a new one is read from, if at all, `_consider` decides."""
