@@ -61,6 +61,10 @@ def snapshot(**overrides: Any) -> Snapshot:
         horizon_seconds=HORIZON,
         totals=totals(),
         sources=(source(Source.REQUESTS), source(Source.HEARTBEAT, files=1, lines=361)),
+        sources_with_history=(
+            source(Source.REQUESTS, lines=52_310),
+            source(Source.HEARTBEAT, files=1, lines=9_204),
+        ),
         exporter=exporter(),
     )
     return replace(whole, **overrides)
@@ -205,6 +209,7 @@ def source(kind: Source, **overrides: Any) -> SourceStatus:
         truncations=0,
         rejected=dict.fromkeys(RejectReason, 0),
         out_of_window=dict.fromkeys(OutOfWindow, 0),
+        patterns=(f"/srv/fleet/{kind}/*.jsonl",),
     )
     return replace(whole, **overrides)
 

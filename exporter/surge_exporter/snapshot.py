@@ -72,6 +72,8 @@ class SourceStatus:
     truncations: int
     rejected: Mapping[RejectReason, int]
     out_of_window: Mapping[OutOfWindow, int]
+    patterns: tuple[str, ...] = ()
+    """Where its files are looked for: absolute globs."""
 
 
 class WatchMode(StrEnum):
@@ -122,6 +124,9 @@ class Snapshot:
     horizon_seconds: Seconds
     totals: RawTotals
     sources: tuple[SourceStatus, ...]
+    """Their lines are those since the process started, free of the cold-start backlog."""
+    sources_with_history: tuple[SourceStatus, ...]
+    """Their lines are all that the windows were filled from, the cold-start backlog included."""
     exporter: ExporterStatus
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -153,6 +154,39 @@ def test_what_is_there_at_the_start_is_history(tmp_path: Path) -> None:
         assert running.sample("surge_caller_requests", caller="heartbeat_tick") == 3.0
         assert running.sample("surge_inference_requests_total") is None
         assert running.sample("surge_source_lines_total", source="requests") == 0.0
+        assert json.loads(running.page("/api/v1/report"))["sources"]["requests"]["lines"] == 3
+
+
+def test_a_folder_without_telemetry_is_warned_of_and_shown(tmp_path: Path) -> None:
+    with serving(tmp_path, "--telemetry-dir", "wrong") as running:
+        page, log = running.page("/"), running.log.read_text()
+
+    for source, name in FILES.items():
+        pattern = str(Path.cwd() / "wrong" / name.replace("1", "*"))
+        assert f"following source={source} patterns={pattern}\n" in log
+        assert f"found no file source={source} patterns={pattern}\n" in log
+        assert pattern in page
+
+
+def test_a_reload_takes_lifecycle_at_once_and_says_that_addresses_need_a_restart(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "surge.yml"
+    config.write_text("web: {listen_addresses: ['127.0.0.1:0'], enable_lifecycle: true}\n")
+    log = tmp_path / "serve.log"
+    with child(command("serve", "--config.file", str(config)), log, env=environment()) as process:
+        found = wait_for(lambda: re.search(r"urls=(http://\S+)", log.read_text()), "the URL")
+        url = f"{found.group(1)}/-/reload"
+        config.write_text("web: {listen_addresses: ['127.0.0.1:1'], enable_lifecycle: false}\n")
+        with urlopen(url, data=b"", timeout=10) as reloaded:  # noqa: S310
+            assert reloaded.status == 200
+
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(url, data=b"", timeout=10)  # noqa: S310
+        assert process.poll() is None
+
+    said = "listen addresses changed, a restart is needed to use them configured=127.0.0.1:1\n"
+    assert said in log.read_text()
 
 
 def test_a_broken_configuration_is_refused_on_sighup_and_a_mended_one_taken(
@@ -194,7 +228,7 @@ def test_a_port_that_is_taken_is_named_in_one_sentence(tmp_path: Path) -> None:
         taken = running.url.removeprefix("http://")
         code, said = fail("serve", "--telemetry-dir", str(tmp_path), "--web.listen-address", taken)
 
-    assert (code, said) == (2, f"Error: cannot listen on {taken}: Address already in use\n")
+    assert (code, said) == (1, f"Error: cannot listen on {taken}: Address already in use\n")
 
 
 @pytest.mark.parametrize(
@@ -265,5 +299,5 @@ def test_a_demo_that_cannot_listen_says_so_and_leaves_nothing_behind(tmp_path: P
         taken = running.url.removeprefix("http://")
         code, said = fail("demo", "--web.listen-address", taken, TMPDIR=str(folder))
 
-    assert (code, said) == (2, f"Error: cannot listen on {taken}: Address already in use\n")
+    assert (code, said) == (1, f"Error: cannot listen on {taken}: Address already in use\n")
     assert list(folder.iterdir()) == []

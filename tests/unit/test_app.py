@@ -49,14 +49,14 @@ def service(
         reload=lambda: fault,
         report=_report,
         registry=registry,
-        enable_lifecycle=enable_lifecycle,
+        lifecycle_enabled=lambda: enable_lifecycle,
     )
 
 
 def _report(found: Snapshot) -> str:
     assert found.observation
     assert found.verdict
-    return to_json(found.observation, found.verdict, found.sources)
+    return to_json(found.observation, found.verdict, found.sources_with_history)
 
 
 def loading() -> Snapshot:

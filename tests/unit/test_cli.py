@@ -209,7 +209,11 @@ def test_what_stands_around_the_generated_part_of_the_readme_is_kept(checkout: P
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("no markers", "expected the markers "), (None, "No such file")]
+    ("text", "said"),
+    [
+        ("no markers", "{}: expected the markers "),
+        (None, "expected a checkout with {}: No such file or directory"),
+    ],
 )
 def test_a_readme_that_cannot_be_filled_gets_a_sentence(
     checkout: Path, text: str | None, said: str
@@ -221,7 +225,8 @@ def test_a_readme_that_cannot_be_filled_gets_a_sentence(
     result = run("render", "docs", "--out", str(checkout))
 
     assert result.exit_code == 2
-    assert said in sentence(result)
+    assert sentence(result).startswith(said.format(checkout / "README.md"))
+    assert sentence(result).count("README.md") == 1
 
 
 def test_the_sample_configuration_is_the_default_one() -> None:
@@ -270,7 +275,6 @@ def test_check_config_says_what_is_wrong_and_exits_with_2(
     [
         (["--config.file", "no.yml"], "no.yml: cannot be read: No such file or directory"),
         (["--web.listen-address", "10074"], "expected a listen address like "),
-        (["--web.listen-address", "no host:1"], "cannot listen on no host:1: "),
     ],
 )
 def test_serve_says_why_it_cannot_begin(arguments: list[str], said: str) -> None:
@@ -287,5 +291,22 @@ def test_serve_names_an_address_that_is_taken() -> None:
 
         result = run("serve", "--web.listen-address", address)
 
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert sentence(result) == f"cannot listen on {address}: Address already in use"
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_serve_names_an_address_that_is_not_here() -> None:
+    result = run("serve", "--web.listen-address", "no host:1")
+
+    assert result.exit_code == 1
+    assert sentence(result).startswith("cannot listen on no host:1: ")
+
+
+@pytest.mark.usefixtures("own_logging")
+@pytest.mark.parametrize("name", ["serve", "demo"])
+def test_several_listen_addresses_may_come_from_the_environment(name: str) -> None:
+    result = run(name, env={"SURGE_WEB_LISTEN_ADDRESS": "127.0.0.1:0 nowhere"})
+
+    assert result.exit_code == 2
+    assert sentence(result) == "expected a listen address like 127.0.0.1:10074, got 'nowhere'"

@@ -1,5 +1,6 @@
 """`report` at the command line: what it reads, as of when, and what it says of mistakes."""
 
+import errno
 import gzip
 import json
 import os
@@ -83,6 +84,12 @@ def as_of(at: float) -> str:
 def refused(result: Result) -> str:
     """Return the sentence with which a wrong use ended."""
     assert result.exit_code == 2
+    return sentence(result)
+
+
+def failed(result: Result) -> str:
+    """Return the sentence with which a right use ended that could not be fulfilled."""
+    assert result.exit_code == 1
     return sentence(result)
 
 
@@ -383,7 +390,7 @@ def test_telemetry_of_a_wrong_clock_alone_is_reported_on_in_its_own_time(folder:
         (["--heartbeat", "no*", "--heartbeat", "nor*"], "no file matches --heartbeat no* nor*"),
         (["--metrics", "x" * 300], "no such file: xxx"),
         (["--metrics", "."], "expected a file, got the directory ."),
-        (["--metrics", "/proc/self/f[d]"], "/proc/self/fd: cannot be read: Is a directory"),
+        (["--metrics", "/proc/self/f[d]"], "expected a file, got the directory /proc/self/fd"),
         (["--metrics", "-", "--heartbeat", "-"], "standard input can be read once"),
         (["--config.file", "no.yml"], "no.yml: cannot be read: No such file or directory"),
     ],
@@ -403,34 +410,73 @@ def test_an_impossible_horizon_is_refused(hours: str) -> None:
 def test_a_link_to_nothing_gets_a_sentence(folder: Path) -> None:
     (folder / "local_current.jsonl").symlink_to("gone.jsonl")
 
-    said = refused(run("report", "--metrics", "local_*.jsonl", "--now", "2026-03-29"))
+    said = failed(run("report", "--metrics", "local_*.jsonl", "--now", "2026-03-29"))
 
     assert said == "local_current.jsonl: cannot be read: No such file or directory"
 
 
+def test_a_file_that_is_there_and_cannot_be_read_is_a_failure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telemetry(folder)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("surge_exporter.runtime.inputs.open", refuse, raising=False)
+
+    said = failed(run("report"))
+    assert said == "metrics/local_20260329.jsonl: cannot be read: Permission denied"
+
+
 PACKED = gzip.compress(requests(*spread(100, NOW - HOUR, NOW)))
+STORED = gzip.compress(requests(*spread(100, NOW - HOUR, NOW)), compresslevel=0)
+
+
+@pytest.mark.parametrize(
+    ("data", "least"),
+    [
+        (PACKED[: len(PACKED) // 2], 1),
+        (STORED[: len(STORED) // 2], 49),
+        (PACKED[:-8] + bytes(8), 100),
+        (PACKED + b"trailing", 100),
+        (PACKED + b"\x1f\x8btrailing", 100),
+        (PACKED + gzip.compress(b"")[:10] + b"\xff" * 100, 100),
+    ],
+    ids=["cut", "cut_raw", "wrong_checksum", "trailing", "no_member", "no_deflate"],
+)
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "-"])
+def test_the_records_before_a_break_in_gzip_data_count_and_the_break_is_noted(
+    folder: Path, data: bytes, least: int, name: str
+) -> None:
+    write(folder / "a.jsonl.gz", data)
+
+    result = run("report", "--metrics", name, "--json", stdin=data)
+
+    known_as = "standard input" if name == "-" else name
+    assert result.exit_code == 0
+    assert least <= json.loads(result.stdout)["recent_requests"] <= 100
+    assert result.stderr.startswith(f"Note: {known_as}: broken gzip data: ")
+    assert result.stderr.endswith("; what could be read before that counts.\n")
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     "data",
-    [
-        PACKED[: len(PACKED) // 2],
-        PACKED[:-8] + bytes(8),
-        PACKED[:10] + b"\xff" * 100,
-        PACKED + b"trailing",
-        b"\x1f\x8bno gzip",
-    ],
-    ids=["cut", "wrong_checksum", "no_deflate", "trailing", "only_the_magic"],
+    [PACKED[:10] + b"\xff" * 100, b"\x1f\x8bno gzip", PACKED[:5]],
+    ids=["no_deflate", "only_the_magic", "cut_header"],
 )
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "-"])
-def test_broken_gzip_gets_a_sentence(folder: Path, data: bytes, name: str) -> None:
+def test_gzip_data_of_which_nothing_can_be_read_is_a_failure(
+    folder: Path, data: bytes, name: str
+) -> None:
     write(folder / "a.jsonl.gz", data)
+    write(folder / "heartbeat/ticks_1.jsonl", ticks(NOW))
 
-    said = refused(run("report", "--metrics", name, stdin=data))
+    said = failed(run("report", "--metrics", name, stdin=data))
 
     known_as = "standard input" if name == "-" else name
-    assert said.startswith(f"{known_as}: cannot be read: ")
-    assert "None" not in said
+    assert said.startswith(f"nothing could be read: {known_as}: broken gzip data: ")
 
 
 def test_a_closed_standard_input_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -464,7 +510,7 @@ def test_garbage_alone_is_a_failure(folder: Path) -> None:
 
     assert result.exit_code == 1
     assert sentence(result).startswith(
-        "no line could be read as telemetry: 3 of 3 lines of a.jsonl are not requests telemetry"
+        "no line could be read as telemetry: 3 of 3 lines of a.jsonl hold no request"
         " (json 1, missing_field 1, not_object 1); the first: expected a JSON object, "
     )
 
@@ -477,7 +523,7 @@ def test_garbage_among_records_is_noted_with_counts_by_reason(folder: Path) -> N
     result = run("report", "--metrics", "a.jsonl", "--json")
 
     assert result.exit_code == 0
-    assert "Note: 4 of 5 lines of a.jsonl are not requests telemetry" in result.stderr
+    assert "Note: 4 of 5 lines of a.jsonl hold no request (" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert json.loads(result.stdout)["sources"]["requests"]["rejected"] == {
         "json": 2,
@@ -489,17 +535,47 @@ def test_garbage_among_records_is_noted_with_counts_by_reason(folder: Path) -> N
 def test_garbage_of_standard_input_is_noted_by_its_name() -> None:
     result = run("report", "--metrics", "-", stdin=requests(NOW) + b"garbage\n")
 
-    assert result.stderr.startswith("Note: 1 of 2 lines of standard input are not requests")
+    assert result.stderr.startswith("Note: 1 of 2 lines of standard input holds no request (")
 
 
-def test_garbage_in_one_file_does_not_spoil_the_other(folder: Path) -> None:
-    write(folder / "metrics/local_1.jsonl", b"garbage\n")
-    write(folder / "heartbeat/ticks_1.jsonl", ticks(NOW))
+def test_garbage_in_files_that_nobody_named_does_not_spoil_the_other_source(folder: Path) -> None:
+    write(folder / "metrics/local_1.jsonl", requests(NOW))
+    write(folder / "heartbeat/ticks_1.jsonl", b"garbage\n")
 
     result = run("report")
 
     assert result.exit_code == 0
-    assert result.stderr.startswith("Note: 1 of 1 lines of metrics/local_1.jsonl")
+    assert result.stderr.startswith(
+        "Note: 1 of 1 line of heartbeat/ticks_1.jsonl holds no heartbeat ("
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--heartbeat", "a.jsonl"], "2 of 2 lines of a.jsonl hold no heartbeat (json 2); "),
+        (["--metrics", "a.jsonl"], "2 of 2 lines of a.jsonl hold no request (json 2); "),
+    ],
+)
+def test_garbage_alone_in_a_source_that_was_named_is_a_failure(
+    folder: Path, arguments: list[str], said: str
+) -> None:
+    telemetry(folder)
+    write(folder / "a.jsonl", b"garbage\n" * 2)
+
+    found = failed(run("report", *arguments))
+
+    assert found.startswith(f"no line could be read as telemetry: {said}")
+
+
+def test_garbage_in_one_of_several_files_that_were_named_is_noted(folder: Path) -> None:
+    write(folder / "a.jsonl", b"garbage\n")
+    write(folder / "b.jsonl", requests(NOW))
+
+    result = run("report", "--metrics", "a.jsonl", "--metrics", "b.jsonl")
+
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Note: 1 of 1 line of a.jsonl holds no request (")
 
 
 @pytest.mark.parametrize(
@@ -526,7 +602,7 @@ def test_standard_output_holds_only_the_report(folder: Path) -> None:
 
     result = run("report", "--metrics", "*.jsonl")
 
-    assert result.stdout.startswith("# Demand has no baseline yet: 1 requests in the last 6 h\n")
+    assert result.stdout.startswith("# Demand has no baseline yet: 1 request in the last 6 h\n")
     assert "Note" not in result.stdout
     assert len(result.stderr.splitlines()) == 2
 

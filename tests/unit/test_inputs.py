@@ -4,6 +4,7 @@ import gzip
 import io
 import random
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import HOUR, OutOfWindow, RejectReason, Source, UnixSeconds
 from surge_exporter.runtime.inputs import (
     STDIN,
+    BrokenInputError,
     Input,
     InputError,
     expand,
@@ -139,6 +141,37 @@ def test_gzip_files_that_were_appended_to_each_other_are_one(tmp_path: Path) -> 
     assert b"".join(chunk.block for chunk in chunks) == b"one\ntwo\n"
 
 
+def read_until_broken(one: Input) -> bytes:
+    """Return the whole lines that come before the data turns out to be broken."""
+    blocks: list[bytes] = []
+    with pytest.raises(BrokenInputError, match=f"{one.name}: broken gzip data: "):
+        blocks.extend(chunk.block for chunk in read_blocks(Source.REQUESTS, one))
+    return b"".join(blocks)
+
+
+@pytest.mark.parametrize("level", [0, 9])
+def test_gzip_data_that_is_cut_gives_every_whole_line_before_the_cut(
+    tmp_path: Path, level: int
+) -> None:
+    whole = b"".join(b"line %d\n" % number for number in range(40_000))
+    packed = gzip.compress(whole, level)[:-1000]
+    left = zlib.decompressobj(wbits=31).decompress(packed)
+
+    read = read_until_broken(file(tmp_path / "a", packed))
+
+    assert 0 < len(left) < len(whole)
+    assert read == left[: left.rindex(b"\n") + 1]
+
+
+def test_where_gzip_data_turns_into_nonsense_little_before_it_is_lost(tmp_path: Path) -> None:
+    whole = b"a line\n" * 40_000
+    packed = gzip.compress(whole, 0)
+
+    read = read_until_broken(file(tmp_path / "a", packed[:-30_000] + b"\xff" * 30_000))
+
+    assert read.startswith(whole[: -30_000 - 2048])
+
+
 def end_of(one: Input) -> list[bytes]:
     return lines(b"".join(chunk.block for chunk in read_end(Source.REQUESTS, one)))
 
@@ -209,10 +242,20 @@ def test_a_tally_says_how_many_records_were_in_no_window(tmp_path: Path) -> None
     assert (tally.lines, tally.records) == (4, 4)
 
 
+def test_a_tally_of_a_broken_file_says_so_and_counts_what_came_before(tmp_path: Path) -> None:
+    tally = tallied(tmp_path, gzip.compress(request_line(NOW)) + b"trailing")
+
+    assert (tally.lines, tally.records) == (1, 1)
+    assert tally.fault is not None
+    assert tally.fault.startswith("a.jsonl: broken gzip data: ")
+
+
 def test_a_status_adds_up_the_tallies_of_its_files() -> None:
     tallies = [
         FileTally("a", lines=3, records=2, repaired=1, read_bytes=30),
-        FileTally("b", lines=2, records=0, read_bytes=20, rejected={RejectReason.JSON: 2}),
+        FileTally(
+            "b", lines=2, records=0, read_bytes=20, rejected={RejectReason.JSON: 2}, fault="b"
+        ),
     ]
     tallies[0].out_of_window[OutOfWindow.LATE] = 1
 
@@ -220,6 +263,7 @@ def test_a_status_adds_up_the_tallies_of_its_files() -> None:
 
     assert (status.source, status.up, status.files) == (Source.HEARTBEAT, True, 2)
     assert (status.lines, status.repaired, status.read_bytes) == (5, 1, 50)
+    assert status.read_errors == 1
     assert status.rejected == {**dict.fromkeys(RejectReason, 0), RejectReason.JSON: 2}
     assert status.out_of_window == {OutOfWindow.LATE: 1, OutOfWindow.FUTURE: 0}
 

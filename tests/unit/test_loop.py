@@ -71,12 +71,15 @@ class Rig:
         self.clock = FakeClock()
         self.files = HookedFiles()
         self.telemetry = Telemetry()
+        self.patterns = {
+            Source.REQUESTS: (f"{folder}/local_*.jsonl",),
+            Source.HEARTBEAT: (f"{folder}/ticks_*.jsonl",),
+        }
         self.tuning = default_tuning()
         self.fault: Exception | None = None
         self.watcher = FakeWatcher()
         self.requests = folder / "local_20260329.jsonl"
         self.ticks = folder / "ticks_20260329.jsonl"
-        self._folder = folder
         self._built_from: Telemetry | None = None
         waker = waker or Turner()
         self.loop = Loop(
@@ -113,19 +116,21 @@ class Rig:
             return replace(current, tuning=self.tuning)
         self._built_from = self.telemetry
         cycle = Cycle(self.telemetry)
-        patterns = {
-            Source.REQUESTS: (f"{self._folder}/local_*.jsonl",),
-            Source.HEARTBEAT: (f"{self._folder}/ticks_*.jsonl",),
-        }
         self.tail = TellingTail(
             self.files,
             self.clock,
-            patterns,
+            self.patterns,
             window_seconds=2 * self.telemetry.horizon_seconds,
             timestamps=cycle.timestamps,
         )
         horizon = self.telemetry.horizon_seconds
-        return Pipeline(cycle=cycle, tail=self.tail, tuning=self.tuning, horizon_seconds=horizon)
+        return Pipeline(
+            cycle=cycle,
+            tail=self.tail,
+            tuning=self.tuning,
+            horizon_seconds=horizon,
+            patterns=self.patterns,
+        )
 
 
 @contextmanager
@@ -156,6 +161,11 @@ def recent(snapshot: Snapshot) -> int:
 def of(snapshot: Snapshot, source: Source = Source.REQUESTS) -> SourceStatus:
     """Return the status of one source."""
     return next(status for status in snapshot.sources if status.source is source)
+
+
+def of_all(snapshot: Snapshot) -> SourceStatus:
+    """Return the status of the requests with history counted."""
+    return next(s for s in snapshot.sources_with_history if s.source is Source.REQUESTS)
 
 
 def requests_total(snapshot: Snapshot) -> list[int]:
@@ -300,6 +310,49 @@ def test_what_was_there_before_the_start_is_in_the_windows_and_not_in_the_counte
     assert set(of(snapshot).rejected.values()) == {0}
 
 
+def test_a_second_tally_holds_history_and_what_came_later(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.write(request_line(NOW - 60), b"no json\n")
+    before = rig.scrape()
+    rig.request()
+
+    after = rig.scrape()
+
+    assert [of_all(snapshot).lines for snapshot in (before, after)] == [2, 3]
+    assert [of(snapshot).lines for snapshot in (before, after)] == [0, 1]
+    assert of_all(after).rejected[RejectReason.JSON] == 1
+    assert of_all(after).read_bytes == rig.requests.stat().st_size
+
+
+def test_while_history_is_being_read_readers_see_how_far_it_is(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.request()
+    rig.files.once("before_read", lambda: rig.clock.advance(1.0))
+
+    snapshot = rig.loop.snapshot()
+
+    assert snapshot.observation is None
+    assert of_all(snapshot).read_bytes == rig.requests.stat().st_size
+
+
+def test_a_source_says_where_its_files_are_looked_for(tmp_path: Path) -> None:
+    assert of(Rig(tmp_path).scrape()).patterns == (f"{tmp_path}/local_*.jsonl",)
+
+
+def test_sources_without_files_are_warned_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(tmp_path)
+    rig.request()
+
+    for _ in range(3):
+        rig.scrape()
+
+    assert [r.message for r in caplog.records] == [
+        f"found no file source=heartbeat patterns={tmp_path}/ticks_*.jsonl"
+    ]
+
+
 def test_what_is_written_later_is_counted(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.write(request_line(NOW - 60))
@@ -385,6 +438,43 @@ def test_a_reload_with_other_telemetry_settings_reads_again(tmp_path: Path) -> N
     assert (before, recent(snapshot), snapshot.horizon_seconds) == (2, 1, HOUR)
     assert snapshot.exporter.reload_successful
     assert requests_total(snapshot) == []
+
+
+def test_a_reload_with_other_telemetry_settings_loses_no_line_and_no_count(
+    tmp_path: Path,
+) -> None:
+    rig = Rig(tmp_path)
+    rig.scrape()
+    rig.request()
+    rig.scrape()
+    rig.write(request_line(NOW), b"no json\n", ticks=[tick_line(NOW)])
+    rig.telemetry = Telemetry(horizon_seconds=HOUR)
+
+    assert rig.loop.reload() is None
+    rig.scrape()
+    snapshot = rig.scrape()
+    assert requests_total(snapshot) == [2]
+    assert (of(snapshot).lines, of(snapshot).rejected[RejectReason.JSON]) == (3, 1)
+    assert snapshot.totals.ticks == 1
+    assert of_all(snapshot).lines == 3
+    assert recent(snapshot) == 2
+
+
+def test_a_reload_with_other_telemetry_settings_keeps_the_counts_of_the_tail(
+    tmp_path: Path,
+) -> None:
+    rig = Rig(tmp_path)
+    rig.request()
+    rig.scrape()
+    rig.tail.counts[Source.REQUESTS].read_errors = 2
+    rig.tail.counts[Source.REQUESTS].rotations = 3
+    rig.tail.counts[Source.REQUESTS].truncations = 4
+    rig.telemetry = Telemetry(horizon_seconds=HOUR)
+
+    rig.loop.reload()
+
+    status = of(rig.scrape())
+    assert (status.read_errors, status.rotations, status.truncations) == (2, 3, 4)
 
 
 @pytest.mark.parametrize("fault", [ValueError("c.yml: windw"), RuntimeError("a bug")])
@@ -568,7 +658,8 @@ def test_rejected_lines_are_warned_of_with_what_would_mend_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = Rig(tmp_path)
-    rig.write(b"no json\n", b'{"timestamp": "\x1b[2J soon", "success": true}\n')
+    bad = (b"no json\n", b'{"timestamp": "\x1b[2J soon", "success": true}\n')
+    rig.write(*bad, ticks=[tick_line(NOW)])
 
     rig.scrape()
 

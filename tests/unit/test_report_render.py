@@ -234,6 +234,11 @@ def callers(count: int) -> list[CallerDemand]:
     return [caller(f"agent{index:02}", requests=count - index) for index in range(count)]
 
 
+@pytest.mark.parametrize("stale", [True, False])
+def test_json_says_whether_telemetry_is_stale(stale: bool) -> None:  # noqa: FBT001 - a table's column
+    assert json_of(replace(calm(), stale=stale))["stale"] is stale
+
+
 def test_the_ten_busiest_callers_come_in_their_order() -> None:
     found = json_of(calm(*callers(12)))
 
@@ -294,6 +299,15 @@ def test_a_time_that_no_date_can_say_is_shown_as_the_last_that_one_can() -> None
         (surge(), "# Demand is elevated: 1.56 times that of the 6 h before"),
         (calm(recent=6, baseline=12), "# Demand is low: 0.50 times that of the 6 h before"),
         (uncovered(7), "# Demand has no baseline yet: 7 requests in the last 6 h"),
+        (uncovered(1), "# Demand has no baseline yet: 1 request in the last 6 h"),
+        (
+            replace(surge(), stale=True),
+            "# Telemetry is stale: the newest record is from 2026-03-29T19:04:00+00:00",
+        ),
+        (
+            replace(calm(), stale=True, last_record={}),
+            "# No telemetry: there is no record from before 2026-03-29T21:04:11+00:00",
+        ),
     ],
 )
 def test_markdown_begins_with_the_verdict(observed: Observation, line: str) -> None:
@@ -351,11 +365,14 @@ def test_a_name_is_shown_as_it_is(name: str, shown: str) -> None:
     assert table[2].startswith(f"| {shown} |")
 
 
-def test_the_table_of_callers_says_how_many_it_leaves_out() -> None:
-    table = section(markdown_of(calm(*callers(12))), "Callers")
+@pytest.mark.parametrize(
+    ("count", "said"), [(11, "And 1 more caller."), (12, "And 2 more callers.")]
+)
+def test_the_table_of_callers_says_how_many_it_leaves_out(count: int, said: str) -> None:
+    table = section(markdown_of(calm(*callers(count))), "Callers")
 
     assert len(table) == 2 + 10 + 1
-    assert table[-1] == "And 2 more callers."
+    assert table[-1] == said
 
 
 def test_no_callers_make_no_table() -> None:

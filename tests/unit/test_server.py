@@ -33,7 +33,7 @@ def service(found: Callable[[], Snapshot] = snapshot) -> Service:
         reload=lambda: None,
         report=lambda _: "{}",
         registry=CollectorRegistry(),
-        enable_lifecycle=True,
+        lifecycle_enabled=lambda: True,
     )
 
 

@@ -271,12 +271,15 @@ def test_caller_without_requests_in_the_window_before_is_new_not_a_factor() -> N
     assert page().row("nightly_batch batch")[-1] == "new"
 
 
-def test_only_the_ten_busiest_callers_are_listed() -> None:
-    parsed = observed(callers=tuple(snapshots.caller(f"caller_{n}") for n in range(13)))
+@pytest.mark.parametrize(
+    ("count", "said"), [(11, "and 1 more caller"), (13, "and 3 more callers")]
+)
+def test_only_the_ten_busiest_callers_are_listed(count: int, said: str) -> None:
+    parsed = observed(callers=tuple(snapshots.caller(f"caller_{n}") for n in range(count)))
 
     assert "caller_9" in parsed.text
     assert "caller_10" not in parsed.text
-    assert "and 3 more callers" in parsed.text
+    assert re.search(rf"{said}\b", parsed.text)
 
 
 def test_estimated_tokens_are_called_estimated() -> None:
@@ -309,14 +312,14 @@ def test_rejected_lines_are_counted_by_reason_where_there_are_some() -> None:
     counts = {**dict.fromkeys(RejectReason, 0), RejectReason.JSON: 3}
     sources = (snapshots.source(Source.REQUESTS, rejected=counts),)
 
-    assert "requests: rejected: json 3" in page(sources=sources).text
+    assert "requests: rejected: json 3" in page(sources_with_history=sources).text
     assert "rejected" not in page().text
 
 
 def test_loading_shows_what_is_pending_and_no_verdict() -> None:
     sources = (snapshots.source(Source.REQUESTS, pending_bytes=182_000_000),)
 
-    text = page(observation=None, sources=sources).text
+    text = page(observation=None, sources_with_history=sources).text
 
     assert "Reading history…" in text
     assert "182.0 MB pending" in text
@@ -324,12 +327,34 @@ def test_loading_shows_what_is_pending_and_no_verdict() -> None:
     assert "What to do" not in text
 
 
+def test_the_progress_bar_moves_with_history() -> None:
+    read = snapshots.source(Source.REQUESTS, read_bytes=300, pending_bytes=700)
+    live = replace(read, read_bytes=0)
+
+    parsed = page(observation=None, sources=(live,), sources_with_history=(read,))
+
+    assert (parsed.values("value"), parsed.values("max")) == (["300"], ["1000"])
+
+
+def test_lines_of_history_are_lines_of_a_source() -> None:
+    lines = {"sources": 12, "sources_with_history": 2_012}
+    given = {name: (snapshots.source(Source.REQUESTS, lines=n),) for name, n in lines.items()}
+
+    assert "2012" in page(**given).row("requests")
+
+
 def test_no_telemetry_says_what_is_expected_where_instead_of_zeros() -> None:
-    text = page(observation=silent()).text
+    sources = (
+        snapshots.source(Source.REQUESTS, patterns=("/srv/a/*.jsonl", "/srv/<b>/*.jsonl")),
+        snapshots.source(Source.HEARTBEAT, patterns=("/srv/ticks_*.jsonl",)),
+    )
+
+    text = page(observation=silent(), sources_with_history=sources).text
 
     assert "No telemetry yet" in text
-    assert "metrics/local_*.jsonl" in text
-    assert "heartbeat/ticks_*.jsonl" in text
+    assert "/srv/a/*.jsonlone line per inference request" in text
+    assert "/srv/<b>/*.jsonlone line per inference request" in text
+    assert "/srv/ticks_*.jsonlone line per health tick" in text
     assert "What to do" not in text
     assert "requests/h" not in text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from surge_exporter import config as configuration
+from surge_exporter.commands import options
 from surge_exporter.commands.serve import Exporter
 from surge_exporter.config import Config, TelemetryConfig, WebConfig, WindowConfig
 from surge_exporter.core.scenario import demo_scenario
@@ -27,18 +27,9 @@ _LOOK_SECONDS = 0.5
 
 
 @click.command()
-@click.option(
-    "--web.listen-address",
-    "listen_address",
-    default=f"127.0.0.1:{configuration.DEFAULT_PORT}",
-    show_default=True,
-    envvar="SURGE_WEB_LISTEN_ADDRESS",
-    show_envvar=True,
-    metavar="HOST:PORT",
-    help="Where the exporter listens.",
-)
+@options.listen_addresses
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
-def demo(*, listen_address: str, seed: int) -> None:
+def demo(*, listen_addresses: tuple[str, ...], seed: int) -> None:
     """Run the exporter on a simulated fleet at 360 times the speed of life.
 
     Within two minutes demand surges, ebbs, Gitea goes down, inference fails, a caller fails and
@@ -52,7 +43,7 @@ def demo(*, listen_address: str, seed: int) -> None:
         config = Config(
             telemetry=TelemetryConfig(directory=folder),
             window=WindowConfig(horizon_hours=1.0),
-            web=WebConfig(listen_addresses=(listen_address,)),
+            web=WebConfig(listen_addresses=listen_addresses) if listen_addresses else WebConfig(),
         )
         with _fleet(Path(folder), scaled, start, seed):
             exporter = Exporter(lambda: config, scaled, logged)

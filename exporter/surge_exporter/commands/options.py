@@ -83,6 +83,19 @@ def horizon(command: _Command) -> _Command:
     )(command)
 
 
+def listen_addresses(command: _Command) -> _Command:
+    """Add `--web.listen-address`, empty unless given."""
+    return click.option(
+        "--web.listen-address",
+        "listen_addresses",
+        multiple=True,
+        envvar="SURGE_WEB_LISTEN_ADDRESS",
+        show_envvar=True,
+        metavar="HOST:PORT",
+        help=f"Where to listen. Repeatable.  [default: 127.0.0.1:{configuration.DEFAULT_PORT}]",
+    )(command)
+
+
 def load_config(path: Path | None) -> Config:
     """Return the configuration of a file, the default one without.
 

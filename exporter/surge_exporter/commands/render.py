@@ -37,17 +37,19 @@ def render() -> None:
 @click.pass_context
 def docs(context: click.Context, *, out: Path, check: bool) -> None:
     """Write the docs: signals, metrics, commands, the sample configuration."""
-    root = context.find_root()
+    root, path = context.find_root(), out / "README.md"
     try:
-        readme = (out / "README.md").read_text(encoding="utf-8")
+        readme = path.read_text(encoding="utf-8")
         files = {
             "README.md": fill(readme, {"signals": signals_table()}),
             "exporter/docs/metrics.md": metrics_page(),
             "exporter/docs/commands.md": commands_page(_helps(root)),
             "deploy/surge.yml": sample_config(tuple(_settings(Config))),
         }
-    except (OSError, ValueError) as error:
-        raise Fault(f"{out / 'README.md'}: {error}", USAGE_ERROR) from error
+    except OSError as error:
+        raise Fault(f"expected a checkout with {path}: {error.strerror}", USAGE_ERROR) from error
+    except ValueError as error:
+        raise Fault(f"{path}: {error}", USAGE_ERROR) from error
     _write_or_check(files, out, check=check)
 
 

@@ -1,7 +1,7 @@
 """`report`: the verdict once, over files as they are."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from surge_exporter.commands import options
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
 from surge_exporter.core.cycle import Cycle, Telemetry
+from surge_exporter.core.evidence import counted
 from surge_exporter.core.timestamps import parse_timestamp
 from surge_exporter.model import OutOfWindow, Source, UnixSeconds
 from surge_exporter.render.report import to_json, to_markdown
@@ -21,6 +22,7 @@ from surge_exporter.runtime.inputs import (
     Input,
     InputError,
     Inputs,
+    UnreadableError,
     expand,
     on_disk,
     total_bytes,
@@ -34,6 +36,7 @@ _Reading = tuple[Cycle, UnixSeconds, dict[Source, list[FileTally]]]
 """What was read, up to which instant, and what became of each file's lines."""
 
 _OPTION = {Source.REQUESTS: "--metrics", Source.HEARTBEAT: "--heartbeat"}
+_RECORD = {Source.REQUESTS: "request", Source.HEARTBEAT: "heartbeat"}
 
 
 @click.command()
@@ -82,8 +85,11 @@ def report(
     try:
         with on_disk(_find_inputs(named, config)) as inputs:
             cycle, at, tallies = _read(telemetry, inputs, moment)
+    except UnreadableError as error:
+        raise Fault(str(error)) from error
     except InputError as error:
         raise Fault(str(error), USAGE_ERROR) from error
+    _refuse_garbage(tallies, {source for source, paths in named.items() if paths})
     _say_what_was_wrong(tallies)
     observation = cycle.observe(at)
     verdict = judge(observation, tuning)
@@ -160,21 +166,43 @@ def _progress(files: Sequence[Input]) -> Iterator[Callable[[int], None]]:
         yield bar.update
 
 
-def _say_what_was_wrong(tallies: Mapping[Source, Sequence[FileTally]]) -> None:
-    """Name on stderr the files that were empty or partly unreadable.
+def _refuse_garbage(
+    tallies: Mapping[Source, Sequence[FileTally]], named: Collection[Source]
+) -> None:
+    """Check that what there was to read held a record.
 
     Raises:
-        Fault: there were lines, and not one of them was a record.
+        Fault: a source that somebody named held none, or all sources together did.
     """
-    files = [(source, tally) for source, found in tallies.items() for tally in found]
-    if any(tally.lines for _, tally in files) and not any(tally.records for _, tally in files):
-        source, tally = next((s, t) for s, t in files if t.lines)
-        raise Fault(f"no line could be read as telemetry: {_rejections(source, tally)}")
-    for source, tally in files:
-        if not tally.lines:
-            click.echo(f"Note: {tally.name} is empty: nothing in it counts.", err=True)
-        elif tally.first_rejected is not None:
-            click.echo(f"Note: {_rejections(source, tally)}", err=True)
+    nothing = not any(tally.records for files in tallies.values() for tally in files)
+    for source, files in tallies.items():
+        garbage = [tally for tally in files if tally.lines or tally.fault]
+        is_needed = nothing or source in named
+        if garbage and is_needed and not any(tally.records for tally in garbage):
+            raise Fault(_why_nothing(source, garbage[0]))
+
+
+def _why_nothing(source: Source, tally: FileTally) -> str:
+    if tally.lines:
+        return f"no line could be read as telemetry: {_rejections(source, tally)}"
+    return f"nothing could be read: {tally.fault}"
+
+
+def _say_what_was_wrong(tallies: Mapping[Source, Sequence[FileTally]]) -> None:
+    """Name on stderr the files that were empty or partly unreadable."""
+    for source, files in tallies.items():
+        for tally in files:
+            for note in _notes(source, tally):
+                click.echo(f"Note: {note}", err=True)
+
+
+def _notes(source: Source, tally: FileTally) -> Iterator[str]:
+    if tally.fault is not None:
+        yield f"{tally.fault}; what could be read before that counts."
+    elif not tally.lines:
+        yield f"{tally.name} is empty: nothing in it counts."
+    if tally.first_rejected is not None:
+        yield _rejections(source, tally)
 
 
 def _rejections(source: Source, tally: FileTally) -> str:
@@ -182,7 +210,8 @@ def _rejections(source: Source, tally: FileTally) -> str:
     first = tally.first_rejected
     detail = f"; the first: {first.detail}: {first.excerpt!r}" if first else ""
     rejected = sum(tally.rejected.values())
+    hold = "holds" if rejected == 1 else "hold"
     return (
-        f"{rejected} of {tally.lines} lines of {tally.name} are not {source} telemetry"
+        f"{rejected} of {counted(tally.lines, 'line')} of {tally.name} {hold} no {_RECORD[source]}"
         f" ({reasons}){detail}"
     )

@@ -3,7 +3,7 @@
 import logging
 import platform
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -16,7 +16,7 @@ from surge_exporter.commands import options
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
 from surge_exporter.core.cycle import Cycle
-from surge_exporter.model import Seconds
+from surge_exporter.model import Seconds, Source
 from surge_exporter.render.report import to_json
 from surge_exporter.runtime.clock import Clock, QueueWaker, SystemClock
 from surge_exporter.runtime.filesystem import OsFileSystem
@@ -37,15 +37,7 @@ _log = logging.getLogger(__name__)
 @options.config_file
 @options.telemetry_dir
 @options.horizon
-@click.option(
-    "--web.listen-address",
-    "listen_addresses",
-    multiple=True,
-    envvar="SURGE_WEB_LISTEN_ADDRESS",
-    show_envvar=True,
-    metavar="HOST:PORT",
-    help=f"Where to listen. Repeatable.  [default: 127.0.0.1:{configuration.DEFAULT_PORT}]",
-)
+@options.listen_addresses
 @click.option(
     "--web.enable-lifecycle",
     "enable_lifecycle",
@@ -139,6 +131,7 @@ class Exporter:
         self._clock = clock
         self._logged = logged
         self._config: Config | None = None
+        self._bound: tuple[str, ...] = ()
         waker = QueueWaker()
         self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
         try:
@@ -151,8 +144,10 @@ class Exporter:
                 status=self._status,
             )
             self.web = self._serve(with_process_metrics=with_process_metrics)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise Fault(str(error), USAGE_ERROR) from error
+        except OSError as error:
+            raise Fault(str(error)) from error
 
     def run(self) -> None:
         """Follow telemetry until SIGTERM or SIGINT."""
@@ -180,9 +175,13 @@ class Exporter:
             reload=self.loop.reload,
             report=_report,
             registry=registry,
-            enable_lifecycle=config.web.enable_lifecycle,
+            lifecycle_enabled=self._lifecycle_enabled,
         )
+        self._bound = config.web.listen_addresses
         return WebServer(config.web.listen_addresses, service)
+
+    def _lifecycle_enabled(self) -> bool:
+        return self._config is not None and self._config.web.enable_lifecycle
 
     def _build(self, current: Pipeline | None) -> Pipeline:
         """Build the pipeline of the configuration as it is now.
@@ -192,16 +191,22 @@ class Exporter:
         config, before = self._load(), self._config
         for address in config.web.listen_addresses:
             parse_address(address)
+        if current is not None and config.web.listen_addresses != self._bound:
+            _log.warning(
+                "listen addresses changed, a restart is needed to use them configured=%s",
+                ",".join(config.web.listen_addresses),
+            )
         cycle, tail = None, None
         if current is not None and before is not None and _reads_the_same(config, before):
             cycle, tail = current.cycle, current.tail
         telemetry = configuration.telemetry(config)
+        patterns = _absolute(options.patterns(config))
         if cycle is None or tail is None:
             cycle = Cycle(telemetry)
             tail = Tail(
                 OsFileSystem(),
                 self._clock,
-                options.patterns(config),
+                patterns,
                 window_seconds=2 * telemetry.horizon_seconds,
                 timestamps=cycle.timestamps,
             )
@@ -211,6 +216,7 @@ class Exporter:
             tail=tail,
             tuning=configuration.tuning(config),
             horizon_seconds=Seconds(telemetry.horizon_seconds),
+            patterns=patterns,
         )
 
     def _status(self) -> ExporterStatus:
@@ -232,7 +238,15 @@ def _reads_the_same(config: Config, before: Config) -> bool:
     )
 
 
+def _absolute(patterns: Mapping[Source, tuple[str, ...]]) -> dict[Source, tuple[str, ...]]:
+    """Say of each glob where it really leads, whatever directory this was started in."""
+    return {
+        source: tuple(str(Path(glob).absolute()) for glob in globs)
+        for source, globs in patterns.items()
+    }
+
+
 def _report(snapshot: Snapshot) -> str:
     if snapshot.observation is None or snapshot.verdict is None:
         raise ValueError("expected a loaded snapshot")
-    return to_json(snapshot.observation, snapshot.verdict, snapshot.sources)
+    return to_json(snapshot.observation, snapshot.verdict, snapshot.sources_with_history)

@@ -63,6 +63,7 @@ def report(
         "token_volume": demand.volume.tokens,
         "token_volume_unit": demand.volume.unit,
         "generated_at": _iso(observation.at),
+        "stale": observation.stale,
         "sources": {source.source.value: _source(source, observation) for source in sources},
     }
 
@@ -78,7 +79,7 @@ def to_markdown(
     """Return the same facts for a person: the verdict first, then what to do, then why."""
     demand = observation.demand
     lines = [
-        f"# {_headline(demand, verdict)}",
+        f"# {_headline(observation, verdict)}",
         "",
         (
             f"Resource mode **{verdict.resource_mode}**,"
@@ -109,10 +110,17 @@ def to_markdown(
     return "\n".join(lines) + "\n"
 
 
-def _headline(demand: Demand, verdict: Verdict) -> str:
+def _headline(observation: Observation, verdict: Verdict) -> str:
+    demand = observation.demand
+    if not observation.last_record:
+        return f"No telemetry: there is no record from before {_iso(observation.at)}"
+    if observation.stale:
+        newest = _iso(max(observation.last_record.values()))
+        return f"Telemetry is stale: the newest record is from {newest}"
     span = spoken_span(demand.horizon_seconds)
     if demand.surge_factor is None:
-        return f"Demand has no baseline yet: {demand.recent.requests} requests in the last {span}"
+        requests = counted(demand.recent.requests, "request")
+        return f"Demand has no baseline yet: {requests} in the last {span}"
     return (
         f"Demand is {verdict.demand_level}:"
         f" {demand.surge_factor:.2f} times that of the {span} before"
@@ -154,7 +162,7 @@ def _caller_table(observation: Observation) -> Iterator[str]:
     others = sum(1 for c in observation.callers if c.requests) - len(callers)
     if others > 0:
         yield ""
-        yield f"And {others} more callers."
+        yield f"And {counted(others, 'more caller')}."
 
 
 def _dependency_table(observation: Observation) -> Iterator[str]:

@@ -1,13 +1,12 @@
 """Read telemetry files once, to their end: plain or gzip, in blocks of lines."""
 
-import gzip
 import os
 import shutil
 import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import glob, has_magic
 from typing import IO
@@ -20,11 +19,22 @@ STDIN = "-"
 
 _BLOCK_BYTES = 64 * 1024
 _END_BYTES = 256 * 1024
+_GZIP_STEP_BYTES = 16 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_BITS = zlib.MAX_WBITS | 16  # with the header and checksum of gzip
+_BROKEN = (EOFError, zlib.error)
 
 
 class InputError(Exception):
-    """An input cannot be read; the message says which and why."""
+    """What was named is nothing to read; the message says which and why."""
+
+
+class UnreadableError(InputError):
+    """An input is there and cannot be read."""
+
+
+class BrokenInputError(UnreadableError):
+    """An input cannot be read further; what was read of it so far is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +59,20 @@ def expand(paths: Sequence[str]) -> list[Input]:
     for path in paths:
         if path == STDIN:
             found[path] = Input(STDIN, "standard input")
-        elif os.path.isdir(path):
-            raise InputError(f"expected a file, got the directory {path}")
-        elif os.path.exists(path):
-            found.setdefault(os.path.realpath(path), Input(path, path))
-        elif has_magic(path):
-            for match in sorted(glob(path, recursive=True)):
-                found.setdefault(os.path.realpath(match), Input(match, match))
-        else:
-            raise InputError(f"no such file: {path}")
+            continue
+        for name in _names(path):
+            if os.path.isdir(name):
+                raise InputError(f"expected a file, got the directory {name}")
+            found.setdefault(os.path.realpath(name), Input(name, name))
     return list(found.values())
+
+
+def _names(path: str) -> list[str]:
+    if os.path.exists(path):
+        return [path]
+    if has_magic(path):
+        return sorted(glob(path, recursive=True))
+    raise InputError(f"no such file: {path}")
 
 
 @contextmanager
@@ -66,7 +80,8 @@ def on_disk(inputs: Inputs) -> Iterator[Inputs]:
     """Put what can be read only once, such as standard input, into files for the time being.
 
     Raises:
-        InputError: it cannot be read, or standard input is there for both sources.
+        UnreadableError: it cannot be read.
+        InputError: standard input is closed, or there for both sources.
     """
     everything = [one for several in inputs.values() for one in several]
     if sum(one.path == STDIN for one in everything) > 1:
@@ -94,12 +109,15 @@ def read_blocks(
     `progress` is told of bytes read on disk, compressed or not.
 
     Raises:
-        InputError: the file cannot be read, or its gzip data is broken.
+        BrokenInputError: its gzip data is cut or broken; every whole line before that came.
+        UnreadableError: the file cannot be read.
     """
     try:
         with open(file.path, "rb") as raw:
             yield from _blocks(source, raw, progress)
-    except (OSError, EOFError, zlib.error) as error:
+    except _BROKEN as error:
+        raise BrokenInputError(f"{file.name}: broken gzip data: {error}") from error
+    except OSError as error:
         raise _unreadable(file, error) from error
 
 
@@ -107,7 +125,7 @@ def read_end(source: Source, file: Input) -> Iterator[Chunk]:
     """Yield the whole lines among the last bytes of a plain file; nothing of a gzip one.
 
     Raises:
-        InputError: the file cannot be read.
+        UnreadableError: the file cannot be read.
     """
     try:
         with open(file.path, "rb") as raw:
@@ -145,8 +163,8 @@ def _open_once(once: Input) -> Iterator[IO[bytes]]:
         yield sys.stdin.buffer
 
 
-def _unreadable(file: Input, error: Exception) -> InputError:
-    return InputError(f"{file.name}: cannot be read: {getattr(error, 'strerror', None) or error}")
+def _unreadable(file: Input, error: OSError) -> UnreadableError:
+    return UnreadableError(f"{file.name}: cannot be read: {error.strerror or error}")
 
 
 def _is_gzip(raw: IO[bytes]) -> bool:
@@ -156,9 +174,8 @@ def _is_gzip(raw: IO[bytes]) -> bool:
 
 
 def _blocks(source: Source, raw: IO[bytes], progress: Callable[[int], None]) -> Iterator[Chunk]:
-    stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if _is_gzip(raw) else raw  # type: ignore[assignment]
     rest, discarding, told = b"", False, 0
-    while data := stream.read(_BLOCK_BYTES):
+    for data in _unpacked(raw) if _is_gzip(raw) else _pieces(raw):
         cut = cut_lines(rest + data, discarding=discarding)
         discarding = cut.discarding
         rest = (rest + data)[cut.consumed :]
@@ -168,3 +185,34 @@ def _blocks(source: Source, raw: IO[bytes], progress: Callable[[int], None]) -> 
         told = position
     if rest and not discarding:
         yield Chunk(source, rest + b"\n", live=True, read_bytes=len(rest), too_long=0)
+
+
+def _pieces(raw: IO[bytes]) -> Iterator[bytes]:
+    while data := raw.read(_BLOCK_BYTES):
+        yield data
+
+
+def _unpacked(raw: IO[bytes]) -> Iterator[bytes]:
+    """Yield what gzip data holds, member after member, up to where it is broken; then raise."""
+    member = zlib.decompressobj(_GZIP_BITS)
+    while packed := raw.read(_GZIP_STEP_BYTES):
+        while packed:
+            if member.eof:
+                packed = packed.lstrip(b"\0")  # some writers pad the end with NULs
+                member = zlib.decompressobj(_GZIP_BITS) if packed else member
+            before = member.copy()
+            try:
+                yield member.decompress(packed)
+            except zlib.error:
+                yield from _up_to_the_break(before, packed)
+                raise
+            packed = member.unused_data if packed else b""
+    if not member.eof:
+        raise EOFError("it ends in the middle")
+
+
+def _up_to_the_break(member: "zlib._Decompress", packed: bytes) -> Iterator[bytes]:
+    """Yield what came before the byte that is wrong: an error loses all of its own step."""
+    with suppress(zlib.error):
+        for position in range(len(packed)):
+            yield member.decompress(packed[position : position + 1])

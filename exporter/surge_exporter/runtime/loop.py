@@ -2,13 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Protocol
 
 from surge_exporter.core.cycle import Cycle, Ingested
-from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import (
     Observation,
     OutOfWindow,
@@ -20,6 +19,7 @@ from surge_exporter.model import (
     Verdict,
 )
 from surge_exporter.runtime.clock import Clock, Waker
+from surge_exporter.runtime.reading import TOO_LONG
 from surge_exporter.runtime.stream import Chunk
 from surge_exporter.runtime.tail import Tail
 from surge_exporter.snapshot import ExporterStatus, Snapshot, SourceStatus, WatchStatus
@@ -34,7 +34,6 @@ _PATIENCE_SECONDS = 2.0  # how long a reader waits for a fresh snapshot
 _EXPIRE_SECONDS = 600.0
 _NEWEST_REJECTED = 10
 _MOST_FAILURES = 10
-_TOO_LONG = Rejected(RejectReason.TOO_LONG, f"expected at most {MAX_LINE_BYTES} bytes", "")
 
 _log = logging.getLogger(__name__)
 
@@ -47,11 +46,13 @@ class Pipeline:
     tail: Tail
     tuning: Tuning
     horizon_seconds: Seconds
+    patterns: Mapping[Source, tuple[str, ...]] = field(default_factory=dict)
+    """Where the tail looks for files: absolute globs, for people to read."""
 
 
 @dataclass(slots=True)
 class _Counts:
-    """What became of the live lines of one source."""
+    """What became of the lines of one source."""
 
     lines: int = 0
     repaired: int = 0
@@ -62,6 +63,23 @@ class _Counts:
     out_of_window: dict[OutOfWindow, int] = field(
         default_factory=lambda: dict.fromkeys(OutOfWindow, 0)
     )
+
+    def add(self, chunk: Chunk, ingested: Ingested, rejected: Sequence[Rejected]) -> None:
+        """Count the lines of a chunk."""
+        self.lines += ingested.lines + chunk.too_long
+        self.repaired += ingested.repaired
+        self.read_bytes += chunk.read_bytes
+        for line in rejected:
+            self.rejected[line.reason] += 1
+        for reason, count in ingested.out_of_window.items():
+            self.out_of_window[reason] += count
+
+
+_Tally = Mapping[Source, _Counts]
+
+
+def _empty_tally() -> _Tally:
+    return {source: _Counts() for source in Source}
 
 
 class Watching(Protocol):
@@ -116,7 +134,8 @@ class Loop:
         self._status = status
         self._pipeline = build(None)
         self._loaded = False
-        self._counts = {source: _Counts() for source in Source}
+        self._live = _empty_tally()
+        self._with_history = _empty_tally()  # of what this pipeline read, and no other
         self._newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
         self._reload_error: str | None = None
         self._reloaded_at = clock.now()
@@ -170,6 +189,7 @@ class Loop:
         Raises:
             Exception: whatever a bug raised, once it did so many turns in a row.
         """
+        self._announce()
         try:
             self._follow()
         finally:
@@ -196,17 +216,15 @@ class Loop:
         """Read all there is, answer whoever asked before, and look after old labels."""
         began = self._clock.monotonic()
         self._hear()
-        self._reload_if_wanted()
+        self._reload_if_wanted(began)
         self._watcher.watch(self._pipeline.tail.directories)
-        for chunk in self._pipeline.tail.poll():
-            self._ingest(chunk)
-            if self._stopping:
-                return
-            if self._clock.monotonic() - began > _BUSY_SECONDS:
-                self._hear()
-                self._answer()
+        self._read(began)
+        if self._stopping:
+            return
         if self._loaded:
             self._watcher.grew(self._pipeline.tail.grown)
+        else:
+            self._warn_of_absent_files()
         history = self._pipeline.tail.history_before
         if history is not None:
             self._pipeline.cycle.extend_history(history)
@@ -215,6 +233,16 @@ class Loop:
         if self._clock.monotonic() - self._expired_at >= _EXPIRE_SECONDS:
             self._expired_at = self._clock.monotonic()
             self._pipeline.cycle.expire(self._clock.now())
+
+    def _read(self, began: float) -> None:
+        """Ingest all there is to read; answer in between once the turn takes long."""
+        for chunk in self._pipeline.tail.poll():
+            self._ingest(chunk)
+            if self._stopping:
+                return
+            if self._clock.monotonic() - began > _BUSY_SECONDS:
+                self._hear()
+                self._answer()
 
     def _wait(self, spent: float) -> None:
         """Wait for a hint, after a rest: a burst of hints is to be answered by one turn.
@@ -259,11 +287,12 @@ class Loop:
         ingested = self._pipeline.cycle.ingest(
             chunk.source, chunk.block, now=self._clock.now(), live=chunk.live
         )
-        rejected = (*ingested.rejected, *repeat(_TOO_LONG, chunk.too_long))
+        rejected = (*ingested.rejected, *repeat(TOO_LONG, chunk.too_long))
         if rejected:
             self._show_rejected(chunk.source, rejected)
+        self._with_history[chunk.source].add(chunk, ingested, rejected)
         if chunk.live:
-            self._count(chunk, ingested, rejected)
+            self._live[chunk.source].add(chunk, ingested, rejected)
 
     def _show_rejected(self, source: Source, rejected: Sequence[Rejected]) -> None:
         newest = [(source, line) for line in reversed(rejected[-_NEWEST_REJECTED:])]
@@ -278,25 +307,26 @@ class Loop:
             last.excerpt,
         )
 
-    def _count(self, chunk: Chunk, ingested: Ingested, rejected: Sequence[Rejected]) -> None:
-        counts = self._counts[chunk.source]
-        counts.lines += ingested.lines + chunk.too_long
-        counts.repaired += ingested.repaired
-        counts.read_bytes += chunk.read_bytes
-        for line in rejected:
-            counts.rejected[line.reason] += 1
-        for reason, count in ingested.out_of_window.items():
-            counts.out_of_window[reason] += count
+    def _announce(self) -> None:
+        for source, patterns in self._pipeline.patterns.items():
+            _log.info("following source=%s patterns=%s", source, ",".join(patterns))
 
-    def _reload_if_wanted(self) -> None:
+    def _warn_of_absent_files(self) -> None:
+        """Say where nothing was found: a wrong folder looks like a fleet that is silent."""
+        self._pipeline.tail.measure()
+        for source, patterns in self._pipeline.patterns.items():
+            if not self._pipeline.tail.counts[source].files:
+                _log.warning("found no file source=%s patterns=%s", source, ",".join(patterns))
+
+    def _reload_if_wanted(self, began: float) -> None:
         wanted = self._reloads_wanted
         if wanted != self._reloads_done:
-            self._rebuild()
+            self._rebuild(began)
             with self._turn:
                 self._reloads_done = wanted
                 self._turn.notify_all()
 
-    def _rebuild(self) -> None:
+    def _rebuild(self, began: float) -> None:
         try:
             pipeline = self._build(self._pipeline)
         except Exception as error:  # noqa: BLE001 - the old one works, whatever is wrong with this
@@ -306,11 +336,28 @@ class Loop:
             return
         self._reload_error = None
         self._reloaded_at = self._clock.now()
-        if pipeline.cycle is not self._pipeline.cycle:
-            self._pipeline.tail.close()
-            self._loaded = False
-        self._pipeline = pipeline
+        if pipeline.cycle is self._pipeline.cycle:
+            self._pipeline = pipeline
+        else:
+            self._replace(pipeline, began)
         _log.info("configuration loaded")
+
+    def _replace(self, pipeline: Pipeline, began: float) -> None:
+        """Begin anew with a pipeline that reads otherwise; counters go on where they were."""
+        if self._loaded:
+            self._read(began)  # to the new pipeline, what is there now is history
+        old = self._pipeline
+        pipeline.cycle.take_over(old.cycle)
+        for source, counts in pipeline.tail.counts.items():
+            before = old.tail.counts[source]
+            counts.read_errors += before.read_errors
+            counts.rotations += before.rotations
+            counts.truncations += before.truncations
+        old.tail.close()
+        self._loaded = False
+        self._with_history = _empty_tally()
+        self._pipeline = pipeline
+        self._announce()
 
     def _take_snapshot(self, *, scraped: bool) -> Snapshot:
         pipeline, now = self._pipeline, self._clock.now()
@@ -323,7 +370,8 @@ class Loop:
             tuning=pipeline.tuning,
             horizon_seconds=pipeline.horizon_seconds,
             totals=pipeline.cycle.totals(scraped=scraped),
-            sources=tuple(self._source_status(source) for source in Source),
+            sources=self._source_statuses(self._live),
+            sources_with_history=self._source_statuses(self._with_history),
             exporter=replace(
                 self._status(),
                 reload_successful=self._reload_error is None,
@@ -333,8 +381,11 @@ class Loop:
             ),
         )
 
-    def _source_status(self, source: Source) -> SourceStatus:
-        tail, counts = self._pipeline.tail.counts[source], self._counts[source]
+    def _source_statuses(self, tally: _Tally) -> tuple[SourceStatus, ...]:
+        return tuple(self._source_status(source, counts) for source, counts in tally.items())
+
+    def _source_status(self, source: Source, counts: _Counts) -> SourceStatus:
+        tail = self._pipeline.tail.counts[source]
         return SourceStatus(
             source=source,
             up=tail.files > 0,
@@ -349,4 +400,5 @@ class Loop:
             truncations=tail.truncations,
             rejected=dict(counts.rejected),
             out_of_window=dict(counts.out_of_window),
+            patterns=self._pipeline.patterns.get(source, ()),
         )

@@ -1,13 +1,18 @@
 """Feed whole files to a cycle, and remember what became of their lines."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from surge_exporter.core.cycle import Cycle
+from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import OutOfWindow, Rejected, RejectReason, Source, UnixSeconds
-from surge_exporter.runtime.inputs import Inputs, read_blocks, read_end
+from surge_exporter.runtime.inputs import BrokenInputError, Inputs, read_blocks, read_end
 from surge_exporter.runtime.stream import Chunk
 from surge_exporter.snapshot import SourceStatus
+
+TOO_LONG = Rejected(RejectReason.TOO_LONG, f"expected at most {MAX_LINE_BYTES} bytes", "")
+"""What is said of each line that was dropped for its length."""
 
 
 @dataclass(slots=True)
@@ -24,6 +29,8 @@ class FileTally:
     out_of_window: dict[OutOfWindow, int] = field(
         default_factory=lambda: dict.fromkeys(OutOfWindow, 0)
     )
+    fault: str | None = None
+    """Why the rest of the file could not be read, with its name."""
 
     def reject(self, rejected: Rejected, count: int = 1) -> None:
         """Note that so many lines were rejected like this one."""
@@ -37,7 +44,7 @@ def read_into(
     now: UnixSeconds,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[Source, list[FileTally]]:
-    """Ingest every file to its end; return a tally for each.
+    """Ingest every file to its end, or to where it is broken; return a tally for each.
 
     Raises:
         InputError: a file cannot be read.
@@ -46,15 +53,18 @@ def read_into(
     for source, files in inputs.items():
         tallies[source] = [FileTally(file.name) for file in files]
         for file, tally in zip(files, tallies[source], strict=True):
-            for chunk in read_blocks(source, file, progress):
-                _ingest(cycle, chunk, now, tally)
+            try:
+                for chunk in read_blocks(source, file, progress):
+                    _ingest(cycle, chunk, now, tally)
+            except BrokenInputError as error:
+                tally.fault = str(error)
     return tallies
 
 
 def newest_record(
     cycle: Cycle, inputs: Inputs, *, not_after: UnixSeconds, ends_only: bool
 ) -> UnixSeconds | None:
-    """Return the newest event time in the files.
+    """Return the newest event time in the files, each up to where it is broken.
 
     Times after `not_after` count only where there are no others: one wrong clock must not move
     the report. With `ends_only`, look at the end of each plain file; right for files in order.
@@ -85,7 +95,7 @@ def source_status(source: Source, tallies: Sequence[FileTally], now: UnixSeconds
         lines=sum(tally.lines for tally in tallies),
         repaired=sum(tally.repaired for tally in tallies),
         read_bytes=sum(tally.read_bytes for tally in tallies),
-        read_errors=0,
+        read_errors=sum(tally.fault is not None for tally in tallies),
         rotations=0,
         truncations=0,
         rejected={r: sum(t.rejected.get(r, 0) for t in tallies) for r in RejectReason},
@@ -94,8 +104,9 @@ def source_status(source: Source, tallies: Sequence[FileTally], now: UnixSeconds
 
 
 def _timestamps(cycle: Cycle, chunks: Iterable[Chunk]) -> Iterator[UnixSeconds]:
-    for chunk in chunks:
-        yield from cycle.timestamps(chunk.source, chunk.block)
+    with suppress(BrokenInputError):
+        for chunk in chunks:
+            yield from cycle.timestamps(chunk.source, chunk.block)
 
 
 def _ingest(cycle: Cycle, chunk: Chunk, now: UnixSeconds, tally: FileTally) -> None:
@@ -105,7 +116,7 @@ def _ingest(cycle: Cycle, chunk: Chunk, now: UnixSeconds, tally: FileTally) -> N
     tally.repaired += ingested.repaired
     tally.read_bytes += chunk.read_bytes
     if chunk.too_long:
-        tally.reject(Rejected(RejectReason.TOO_LONG, "line over 1 MiB", ""), chunk.too_long)
+        tally.reject(TOO_LONG, chunk.too_long)
     for rejected in ingested.rejected:
         tally.reject(rejected)
     for reason, count in ingested.out_of_window.items():

@@ -62,7 +62,8 @@ class Service:
     report: Callable[[Snapshot], str]
     """The JSON contract of a loaded snapshot."""
     registry: CollectorRegistry
-    enable_lifecycle: bool
+    lifecycle_enabled: Callable[[], bool]
+    """Whether reloading over HTTP is allowed now; a reload may change it."""
 
 
 Route = Callable[[Service, WebRequest], WebResponse]
@@ -129,7 +130,7 @@ def _ready(service: Service, _: WebRequest) -> WebResponse:
 
 
 def _reload(service: Service, _: WebRequest) -> WebResponse:
-    if not service.enable_lifecycle:
+    if not service.lifecycle_enabled():
         return _text(403, "reloading over HTTP is off; --web.enable-lifecycle turns it on\n")
     fault = service.reload()
     return _text(200, "Reloaded.\n") if fault is None else _text(500, f"{fault}\n")

@@ -10,6 +10,7 @@ from surge_exporter.model import (
     Observation,
     ResourceMode,
     Severity,
+    Source,
     SurgeTest,
     Tuning,
     Verdict,
@@ -31,10 +32,10 @@ _POSTURE_TONES = {DispatchPosture.NORMAL: Tone.OK, DispatchPosture.DEGRADED: Ton
 _URGENCY = (Tone.OK, Tone.UNKNOWN, Tone.WARN, Tone.CRIT)
 _SCALE_HEADROOM = 4 / 3  # the scale runs on past the critical threshold by a third of it
 
-_EXPECTED_FILES = (
-    ("metrics/local_*.jsonl", "one line per inference request"),
-    ("heartbeat/ticks_*.jsonl", "one line per health tick"),
-)
+_EXPECTED_LINES = {
+    Source.REQUESTS: "one line per inference request",
+    Source.HEARTBEAT: "one line per health tick",
+}
 _EXAMPLE = (
     '{"timestamp": "2026-03-29T21:04:11Z", "model": "hermes4:14b", "caller": "heartbeat_tick",'
     ' "prompt_len": 1834, "response_len": 212, "success": true}'
@@ -47,7 +48,11 @@ def reading(snapshot: Snapshot) -> Html:
         Tone.UNKNOWN,
         "Reading history…",
         tag("p", "The verdict follows when both windows are loaded.", class_="lead"),
-        tag("ul", *(_progress(source) for source in snapshot.sources), class_="progress"),
+        tag(
+            "ul",
+            *(_progress(source) for source in snapshot.sources_with_history),
+            class_="progress",
+        ),
     )
 
 
@@ -63,10 +68,12 @@ def _progress(source: SourceStatus) -> Html:
     return tag("li", tag("b", source.source), progress, left)
 
 
-def silent() -> Html:
+def silent(snapshot: Snapshot) -> Html:
     """Return the banner for when no record has been seen at all: what is expected where."""
     expected = (
-        (tag("dt", tag("code", pattern)), tag("dd", what)) for pattern, what in _EXPECTED_FILES
+        (tag("dt", tag("code", pattern)), tag("dd", _EXPECTED_LINES[source.source]))
+        for source in snapshot.sources_with_history
+        for pattern in source.patterns
     )
     return _banner(
         Tone.UNKNOWN,
@@ -74,9 +81,7 @@ def silent() -> Html:
         tag(
             "p",
             "Not one record has been read, so there is nothing to judge."
-            " Unless configured otherwise, the exporter follows, under ",
-            tag("code", "--telemetry-dir"),
-            ":",
+            " The exporter follows these files:",
             class_="lead",
         ),
         tag("dl", *(element for pair in expected for element in pair), class_="expected"),

@@ -78,7 +78,7 @@ def _content(snapshot: Snapshot) -> Html:
     if observation is None or verdict is None:
         parts = [headline.reading(snapshot), tables.rejected(snapshot)]
     elif not observation.last_record:
-        parts = [headline.silent(), tables.sources(snapshot), tables.rejected(snapshot)]
+        parts = [headline.silent(snapshot), tables.sources(snapshot), tables.rejected(snapshot)]
     else:
         parts = [
             headline.judged(snapshot, observation, verdict),

@@ -136,7 +136,7 @@ progress {
 ::-moz-progress-bar { background: var(--unknown-solid) }
 .expected {
   display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .25rem 1.5rem;
-  margin: .5rem 0;
+  margin: .5rem 0; overflow-wrap: anywhere;
 }
 pre {
   margin-top: .5rem; padding: .75rem 1rem; border-radius: .5rem; white-space: pre-wrap;

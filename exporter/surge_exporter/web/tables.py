@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from surge_exporter.core.evidence import is_batch, short_number
+from surge_exporter.core.evidence import counted, is_batch, short_number
 from surge_exporter.model import (
     CallerDemand,
     DependencyHealth,
@@ -57,7 +57,7 @@ def callers(snapshot: Snapshot, observation: Observation, verdict: Verdict) -> H
     )
     rows = (_caller(caller, snapshot, verdict) for caller in active[:TOP_CALLERS])
     rest = len(active) - TOP_CALLERS
-    more = _note(f"and {rest} more callers") if rest > 0 else NOTHING
+    more = _note(f"and {counted(rest, 'more caller')}") if rest > 0 else NOTHING
     return section("callers", "Callers", table("Callers", columns, rows), more, class_="card")
 
 
@@ -75,7 +75,7 @@ def _caller(caller: CallerDemand, snapshot: Snapshot, verdict: Verdict) -> tuple
         tag(
             "span",
             toned(failing, percent(caller.failure_rate)),
-            title=f"{caller.failures} of {caller.requests} requests failed",
+            title=f"{caller.failures} of {counted(caller.requests, 'request')} failed",
         ),
         _caller_factor(caller),
     )
@@ -188,8 +188,10 @@ def sources(snapshot: Snapshot) -> Html:
         Column("Files", ROOMY),
         Column("Pending", NUMBER),
     )
-    rows = (_source(source, snapshot) for source in snapshot.sources)
-    faults = [_note(fault) for source in snapshot.sources for fault in _faults(source)]
+    rows = (_source(source, snapshot) for source in snapshot.sources_with_history)
+    faults = [
+        _note(fault) for source in snapshot.sources_with_history for fault in _faults(source)
+    ]
     return section("sources", "Sources", table("Sources", columns, rows), *faults, class_="card")
 
 
