@@ -169,7 +169,7 @@ def _lead(snapshot: Snapshot, observation: Observation, level: DemandLevel) -> I
         yield moment(observation.history_start, snapshot.at)
         yield f", too late to compare with the {hours(demand.horizon_seconds)} before."
     elif demand.surge_test is None:
-        yield "There is too little history yet to say what is usual at this time."
+        yield "Compared with the time just before; what is usual at this hour is not considered."
     else:
         yield _seasonal(demand.surge_test, level)
 
