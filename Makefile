@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint unit e2e picture render bench clean
+.PHONY: help demo test lint unit e2e picture render bench soak clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ render: $(VENV)/.developed ## Write the generated files
 bench: $(VENV)/.developed ## Measure ingest against plain peers, and append to visible
 	@$(BIN)/python -m tests.bench.ingest
 	@$(BIN)/python -m tests.bench.latency
+
+soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory (minutes)
+	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -207,6 +207,7 @@ def source(kind: Source, **overrides: Any) -> SourceStatus:
         read_errors=0,
         rotations=1,
         truncations=0,
+        skipped_bytes=0,
         rejected=dict.fromkeys(RejectReason, 0),
         out_of_window=dict.fromkeys(OutOfWindow, 0),
         patterns=(f"/srv/fleet/{kind}/*.jsonl",),

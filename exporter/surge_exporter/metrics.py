@@ -429,6 +429,12 @@ _OTHERS: tuple[Metric, ...] = (
         "source",
     ),
     _source_total(
+        "surge_source_skipped_bytes_total",
+        "Bytes passed over that no writer wrote: NULs and holes.",
+        per_source(lambda source: source.skipped_bytes),
+        "source",
+    ),
+    _source_total(
         "surge_source_rejected_lines_total",
         "Lines that gave no record, by reason.",
         _by_reason(lambda source: source.rejected.items()),

@@ -70,6 +70,8 @@ class SourceStatus:
     read_errors: int
     rotations: int
     truncations: int
+    skipped_bytes: int
+    """NULs and holes passed over."""
     rejected: Mapping[RejectReason, int]
     out_of_window: Mapping[OutOfWindow, int]
     patterns: tuple[str, ...] = ()

@@ -85,6 +85,7 @@ def test_a_megabyte_is_the_limit() -> None:
         (b"\0\0\0one\ntwo\0\n", [b"one", b"two"]),
         (b"\0\0\xef\xbb\xbfone\n", [b"one"]),
         (b"o\0ne\n", [b"o\0ne"]),
+        (b'{"half\0\0{"next"\0\n', [b'{"half', b'{"next"']),
         ("one\u2028two\u0085three\x0b\n".encode(), ["one\u2028two\u0085three\x0b".encode()]),
         (b"\xff\n", [b"\xff"]),
     ],

@@ -1,5 +1,6 @@
 """Cut bytes into blocks of complete lines: pure, knows nothing of files."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ MAX_LINE_BYTES = 1024 * 1024
 """Longer lines are dropped and counted: no telemetry line needs a megabyte."""
 
 BOM = b"\xef\xbb\xbf"
+
+_NULLS_BEFORE_OBJECT = re.compile(rb"\0+(?=(?:\xef\xbb\xbf)?\{)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,14 @@ def _without_long_lines(block: bytes, limit: int) -> tuple[bytes, int]:
 def clean_lines(block: bytes) -> Iterator[bytes]:
     r"""Yield the lines of a block that say something.
 
-    Blank lines are ignored. A byte order mark, the NULs that a writer leaves before its text
-    when the file was truncated under it, and a carriage return are not part of a line.
+    Blank lines are ignored. A byte order mark and a carriage return are not part of a line,
+    nor are NULs: a crash or a truncation leaves them, and what begins behind them is a line.
 
     >>> list(clean_lines(b'\xef\xbb\xbf{}\r\n\n\0\0{}\n'))
     [b'{}', b'{}']
     """
+    if b"\0" in block:
+        block = _NULLS_BEFORE_OBJECT.sub(b"\n", block)
     for raw in block.split(b"\n"):
         line = raw.lstrip(b"\0").removeprefix(BOM).strip(b" \t\r\0")
         if line:

@@ -3,13 +3,25 @@
 import errno
 import glob
 import os
+import resource
 import stat
-from collections.abc import Iterator
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 FileKey = tuple[int, int]
 """Device and inode: names a file for as long as a descriptor of it is held, not longer."""
+
+# Gone since the listing, or not there yet; a link to nothing, or to itself.
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_MOST_HELD = 1000  # telemetry is a few files; what is beyond belongs to the web server
+
+
+class Stamp(NamedTuple):
+    """What changes whenever a file does. The time is the kernel's own: nobody can set it."""
+
+    size: int
+    changed_ns: int
 
 
 class Entry(NamedTuple):
@@ -17,23 +29,35 @@ class Entry(NamedTuple):
 
     path: str
     key: FileKey
-    size: int
+    stamp: Stamp
     modified: float
+
+
+class Listing(NamedTuple):
+    """What matches a pattern, as far as could be seen."""
+
+    entries: list[Entry]
+    errors: list[OSError]
+    """One for each directory that exists and cannot be listed."""
 
 
 class Status(NamedTuple):
     """What a descriptor says of its file."""
 
     key: FileKey
-    size: int
+    stamp: Stamp
     links: int
     is_regular: bool
 
 
 class FileSystem(Protocol):
-    """The calls the tailer makes; each may raise OSError."""
+    """The calls the tailer makes; each but the first two may raise OSError."""
 
-    def scan(self, pattern: str) -> list[Entry]:
+    def most_held(self) -> int:
+        """Return how many descriptors the tailer may hold."""
+        ...
+
+    def scan(self, pattern: str) -> Listing:
         """Return the regular files that a pattern matches, by path."""
         ...
 
@@ -46,7 +70,7 @@ class FileSystem(Protocol):
         ...
 
     def read(self, descriptor: int, size: int, offset: int) -> bytes:
-        """Return up to `size` bytes at `offset`; fewer at the end."""
+        """Return up to `size` bytes at `offset`; fewer at the end, or at the kernel's whim."""
         ...
 
     def next_data(self, descriptor: int, offset: int) -> int | None:
@@ -61,13 +85,23 @@ class FileSystem(Protocol):
 class OsFileSystem:
     """The real one."""
 
-    def scan(self, pattern: str) -> list[Entry]:
-        """Return the regular files that a pattern matches, by path.
+    def most_held(self) -> int:
+        """Return how many descriptors the tailer may hold: half of what the process may."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return _MOST_HELD if soft == resource.RLIM_INFINITY else min(_MOST_HELD, soft // 2)
 
-        Raises:
-            OSError: a directory of the pattern exists and cannot be listed.
-        """
-        return sorted(self._scan(pattern))
+    def scan(self, pattern: str) -> Listing:
+        """Return the regular files that a pattern matches, by path."""
+        directory, name = os.path.split(pattern)
+        listing = Listing([], [])
+        for folder in _directories(directory):
+            try:
+                _list(folder, name, listing)
+            except OSError as error:
+                if error.errno not in _NOT_THERE:
+                    listing.errors.append(error)
+        listing.entries.sort()
+        return listing
 
     def open(self, path: str) -> int:
         """Return a descriptor for reading, without waiting for a writer of a FIFO."""
@@ -76,15 +110,11 @@ class OsFileSystem:
     def status(self, descriptor: int) -> Status:
         """Return what the file is now."""
         found = os.fstat(descriptor)
-        return Status(
-            (found.st_dev, found.st_ino),
-            found.st_size,
-            found.st_nlink,
-            stat.S_ISREG(found.st_mode),
-        )
+        is_regular = stat.S_ISREG(found.st_mode)
+        return Status(_key(found), _stamp(found), found.st_nlink, is_regular)
 
     def read(self, descriptor: int, size: int, offset: int) -> bytes:
-        """Return up to `size` bytes at `offset`; fewer at the end."""
+        """Return up to `size` bytes at `offset`; fewer at the end, or at the kernel's whim."""
         return os.pread(descriptor, size, offset)
 
     def next_data(self, descriptor: int, offset: int) -> int | None:
@@ -94,30 +124,50 @@ class OsFileSystem:
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return None
+            if error.errno in (errno.EINVAL, errno.ENOTSUP):  # no such thing as holes here
+                return offset
             raise
 
     def close(self, descriptor: int) -> None:
         """Let go of a descriptor."""
         os.close(descriptor)
 
-    def _scan(self, pattern: str) -> Iterator[Entry]:
-        directory, name = os.path.split(pattern)
-        for folder in self._directories(directory):
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if fnmatch(entry.name, name):
-                        yield from self._entry(entry)
 
-    def _directories(self, directory: str) -> list[str]:
-        if glob.has_magic(directory):
-            return [path for path in glob.glob(directory, recursive=True) if os.path.isdir(path)]
-        return [directory or "."] if os.path.isdir(directory or ".") else []
+def _directories(directory: str) -> list[str]:
+    if not glob.has_magic(directory):
+        return [directory or "."]
+    if "**" not in directory.split(os.sep):
+        return glob.glob(directory)
+    # Unlike glob, pathlib does not go round in circles of symbolic links.
+    root = Path(os.sep if os.path.isabs(directory) else ".")
+    return [str(path) for path in root.glob(directory.lstrip(os.sep))]
 
-    def _entry(self, entry: "os.DirEntry[str]") -> Iterator[Entry]:
-        try:
-            found = entry.stat()
-        except OSError:  # gone since the listing, or a link to nothing
-            return
-        if stat.S_ISREG(found.st_mode):
-            key = (found.st_dev, found.st_ino)
-            yield Entry(entry.path, key, found.st_size, found.st_mtime)
+
+def _list(folder: str, pattern: str, listing: Listing) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not _is_named(entry.name, pattern):
+                continue
+            try:
+                found = entry.stat()
+            except OSError as error:
+                if error.errno not in _NOT_THERE:
+                    listing.errors.append(error)
+                continue
+            if stat.S_ISREG(found.st_mode):
+                listing.entries.append(
+                    Entry(entry.path, _key(found), _stamp(found), found.st_mtime)
+                )
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    """Say whether a name matches; hidden files are matched by hidden patterns, as in a shell."""
+    return fnmatch(name, pattern) and (name[0] != "." or pattern[0] == ".")
+
+
+def _key(found: os.stat_result) -> FileKey:
+    return found.st_dev, found.st_ino
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return Stamp(found.st_size, found.st_ctime_ns)

@@ -353,6 +353,7 @@ class Loop:
             counts.read_errors += before.read_errors
             counts.rotations += before.rotations
             counts.truncations += before.truncations
+            counts.skipped_bytes += before.skipped_bytes
         old.tail.close()
         self._loaded = False
         self._with_history = _empty_tally()
@@ -398,6 +399,7 @@ class Loop:
             read_errors=tail.read_errors,
             rotations=tail.rotations,
             truncations=tail.truncations,
+            skipped_bytes=tail.skipped_bytes,
             rejected=dict(counts.rejected),
             out_of_window=dict(counts.out_of_window),
             patterns=self._pipeline.patterns.get(source, ()),

@@ -98,6 +98,7 @@ def source_status(source: Source, tallies: Sequence[FileTally], now: UnixSeconds
         read_errors=sum(tally.fault is not None for tally in tallies),
         rotations=0,
         truncations=0,
+        skipped_bytes=0,
         rejected={r: sum(t.rejected.get(r, 0) for t in tallies) for r in RejectReason},
         out_of_window={o: sum(t.out_of_window[o] for t in tallies) for o in OutOfWindow},
     )

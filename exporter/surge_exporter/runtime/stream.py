@@ -1,17 +1,21 @@
 """One followed file: where reading is, and how to read on without losing or repeating a byte."""
 
+import errno
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from surge_exporter.core.identity import HEAD_BYTES, Trace
-from surge_exporter.core.lines import MAX_LINE_BYTES, cut_lines
+from surge_exporter.core.identity import HEAD_BYTES, LONGEST_ANCHOR, Sketch, Trace, recent_lines
+from surge_exporter.core.lines import MAX_LINE_BYTES, Cut, cut_lines
 from surge_exporter.model import Source
-from surge_exporter.runtime.filesystem import FileKey, FileSystem
-
-LONGEST_ANCHOR = 4096
+from surge_exporter.runtime.content import Content, Plain
+from surge_exporter.runtime.faults import TailCounts
+from surge_exporter.runtime.filesystem import FileKey, FileSystem, Stamp
+from surge_exporter.runtime.unzipped import MAGIC, Unzipped
 
 _CHUNK_BYTES = 64 * 1024  # what fits the second-level cache beats larger ones
-_ANCHOR_LINES = 2  # the ends of JSON lines repeat; two whole lines rarely do
+_NULLS_BEFORE = b"\0" * 64  # an anchor where nothing but NULs stands before the text
+_NEVER_SEEN = Stamp(-1, 0)
+_FOREIGN = (b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh")  # zstd, xz, bzip2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,10 @@ class Rewritten(Exception):  # noqa: N818 - an event, not an error
     """The bytes before the offset are not those that were read: another file in its place."""
 
 
+class UnreadableError(OSError):
+    """The file is in a form that nobody here can read."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stream:
     """A held descriptor and the place in its file. Owned by `Tail`.
@@ -44,16 +52,35 @@ class Stream:
     key: FileKey
     source: Source
     path: str
-    size: int
+    counts: TailCounts
+    content: Content = field(init=False)
+    stamp: Stamp = _NEVER_SEEN
+    size: int = 0
+    """As last seen; 0 while it cannot be said."""
+    first_size: int | None = None
+    """The size of the file when it was first seen, if it is history up to there."""
     offset: int = 0
     backlog_end: int = 0
     """Bytes before this were there before the first look."""
-    head: bytes = b""
+    sketch: Sketch = field(default_factory=Sketch)
     anchor: bytes = b""
     discarding: bool = False
-    is_waiting: bool = False
+    is_waiting: bool = True
     """Not read for now: it may be a copy of another file."""
+    is_settled: bool = False
+    """While it waits: nothing of it is to be read unless it changes."""
+    is_sniffed: bool = False
+    """Whether `content` is how the file is to be read."""
     last_growth: float = 0.0
+    last_seen: float = 0.0
+    retry_at: float = 0.0
+    failures: int = 0
+    """Read errors in a row, each of which puts off the next attempt."""
+    missed_scans: int = 0
+    """How many scans in a row have not found it."""
+
+    def __post_init__(self) -> None:
+        self.content = Plain(self.files, self.descriptor)
 
     @property
     def pending_bytes(self) -> int:
@@ -62,22 +89,88 @@ class Stream:
 
     def trace(self) -> Trace:
         """Return what to know the file by."""
-        return Trace(self.path, self.head, self.offset, self.anchor)
+        return Trace(self.path, self.sketch, self.offset, self.anchor)
 
     def read_at(self, size: int, offset: int) -> bytes:
-        """Return up to `size` bytes at `offset`, wherever reading is.
+        """Return `size` bytes at `offset`, fewer at the end, wherever reading is.
 
         Raises:
             OSError: as the file system says.
         """
-        return self.files.read(self.descriptor, size, offset)
+        return self.content.read_at(size, offset)
 
-    def begin(self, offset: int, anchor: bytes = b"") -> None:
-        """Begin, or begin again, to read at a line start, behind `anchor` where it is known."""
+    def look(self) -> bool:
+        """Bring `size` up to date; return whether the file changed since the last look.
+
+        Raises:
+            OSError: as the file system says.
+            UnreadableError: as `sniff` says.
+        """
+        stamp = self.files.status(self.descriptor).stamp
+        changed, self.stamp = stamp != self.stamp, stamp
+        if changed and self.is_waiting:
+            self.is_settled = self.is_sniffed = False
+        if not (self.is_sniffed or self.is_settled):
+            self.sniff()
+        self.size = (self.content.measure(stamp) or 0) if self.is_sniffed else 0
+        return changed
+
+    def sniff(self) -> None:
+        """Find out how the file is to be read; while it is too short, `is_sniffed` stays False.
+
+        Raises:
+            OSError: as the file system says.
+            UnreadableError: it is compressed, and not by gzip.
+        """
+        self.is_sniffed = False
+        plain = Plain(self.files, self.descriptor)
+        begins = plain.read_at(len(max(_FOREIGN, key=len)), 0)
+        if begins.startswith(_FOREIGN):
+            raise UnreadableError(errno.EINVAL, "expected text or gzip, got another compression")
+        is_compressed = begins.startswith(MAGIC)
+        if is_compressed != self.content.is_compressed:
+            self.content = Unzipped(self.files, self.descriptor) if is_compressed else plain
+        self.is_sniffed = is_compressed or not MAGIC.startswith(begins)
+
+    def is_deleted(self) -> bool:
+        """Say whether no name leads to the file any more, in whatever directory.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        return self.files.status(self.descriptor).links == 0
+
+    def has_line(self) -> bool:
+        """Say whether the file holds a whole line, or one that is too long to wait for.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        if b"\n" in self.read_at(_CHUNK_BYTES, 0):
+            return True
+        begins = self.read_at(MAX_LINE_BYTES + 1, 0)
+        return b"\n" in begins or len(begins) > MAX_LINE_BYTES
+
+    def wait(self) -> None:
+        """Read no further until it is clear what the file is now."""
+        self.is_waiting = True
+        self.is_settled = self.is_sniffed = False
+
+    def begin(self, offset: int, origin: Trace | None = None) -> None:
+        """Begin, or begin again, to read at a line start; behind the trace of an origin.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        if origin is None:
+            back = min(offset, LONGEST_ANCHOR)
+            self.sketch = Sketch(self.read_at(min(offset, HEAD_BYTES), 0))
+            self.anchor = recent_lines(b"", self.read_at(back, offset - back))
+        else:
+            self.sketch = origin.sketch.copy()
+            self.anchor = origin.anchor
         self.offset = offset
-        self.anchor = anchor
-        self.head = b""
-        self.discarding = self.is_waiting = False
+        self.discarding = self.is_waiting = self.is_settled = False
 
     def drain(self) -> Iterator[Chunk]:
         """Yield whole lines until there are none.
@@ -86,13 +179,8 @@ class Stream:
             Rewritten: the file was truncated or rewritten; nothing was consumed.
             OSError: as the file system says; the offset stays.
         """
-        while True:
-            chunk = self._read_on()
-            if chunk is None:
-                break
+        while (chunk := self._read_on()) is not None:
             yield chunk
-        if len(self.head) < min(self.offset, HEAD_BYTES):
-            self.head = self.read_at(min(self.offset, HEAD_BYTES), 0)
 
     def rest(self) -> bytes:
         """Return the unfinished line at the end; nothing if it is too long or not there.
@@ -101,37 +189,37 @@ class Stream:
             Rewritten: the file was truncated or rewritten.
             OSError: as the file system says.
         """
-        return b"" if self.discarding else self._read(MAX_LINE_BYTES).rstrip(b"\0")
+        rest = self._read(MAX_LINE_BYTES).rstrip(b"\0")
+        return b"" if self.discarding or b"\n" in rest else rest
 
     def finish(self, rest: bytes) -> Chunk:
         """Consume the unfinished line as if it were finished."""
         live = self._is_live()
-        self.offset += len(rest)
-        self.anchor = (self.anchor + rest)[-LONGEST_ANCHOR:]
+        self._consume(rest)
         return Chunk(self.source, rest + b"\n", live, len(rest), 0)
 
     def _read_on(self) -> Chunk | None:
         size = _CHUNK_BYTES
         while True:
             data = self._read(size)
-            if not data:
-                return None
-            if not data.strip(b"\0"):
-                if not self._skip_nulls(len(data)):
+            if data.startswith(b"\0"):
+                if not self._skip_nulls():
                     return None
                 continue
-            cut = cut_lines(data, discarding=self.discarding)
+            text = data.rstrip(b"\0")
+            cut = cut_lines(text, discarding=self.discarding)
             if cut.consumed:
-                break
+                return self._take(text[: cut.consumed], cut)
             if self.offset < self.backlog_end <= self.offset + len(data):
                 self.backlog_end = self.offset  # the unfinished line will be finished live
-                continue
-            if len(data) < size:
+            elif len(text) < len(data):
+                # A line with text behind its NULs was broken off, and nobody will finish it.
+                is_broken_off = self.content.text_after(self.offset + len(data)) is not None
+                return self.finish(text) if is_broken_off else None
+            elif len(data) < size:
                 return None
-            size = MAX_LINE_BYTES + 1 if size < MAX_LINE_BYTES else 2 * size
-        live = self._is_live()
-        self._consume(data[: cut.consumed], discarding=cut.discarding)
-        return Chunk(self.source, cut.block, live, cut.consumed, cut.too_long)
+            else:
+                size = MAX_LINE_BYTES + 1
 
     def _read(self, size: int) -> bytes:
         """Return up to `size` bytes at the offset, once the bytes before it were checked."""
@@ -141,45 +229,41 @@ class Stream:
         data = self.read_at(back + size, self.offset - back)
         if data[:back] != self.anchor:
             raise Rewritten
-        # Without an anchor (behind a hole) the size is all there is to go by.
-        blind = not back and self.offset and not data
-        if blind and self.files.status(self.descriptor).size < self.offset:
-            raise Rewritten
         return data[back:]
 
-    def _consume(self, data: bytes, *, discarding: bool) -> None:
-        self.offset += len(data)
-        self.discarding = discarding
-        self.size = max(self.size, self.offset)
-        recent = (self.anchor + data[-LONGEST_ANCHOR:])[-LONGEST_ANCHOR:]
-        if discarding:
-            self.anchor = recent
-            return
-        start = len(recent) - 1
-        for _ in range(_ANCHOR_LINES):
-            start = recent.rfind(b"\n", 0, max(start, 0))
-        self.anchor = recent[start + 1 :] if start >= 0 else recent
+    def _take(self, data: bytes, cut: Cut) -> Chunk:
+        live = self._is_live()
+        self._consume(data)
+        self.discarding = cut.discarding
+        return Chunk(self.source, cut.block, live, len(data), cut.too_long)
 
-    def _skip_nulls(self, size: int) -> bool:
+    def _consume(self, data: bytes) -> None:
+        self.sketch.extend(self.offset, data)
+        self.anchor = recent_lines(self.anchor, data)
+        self._move(len(data))
+
+    def _skip_nulls(self) -> bool:
         """Move past NULs that a writer left before its text; say whether there is text.
 
         Truncated under a writer that keeps its place, a file begins with a hole. NULs at the
         end are space set aside, not yet written: they stay pending.
         """
-        start = self.files.next_data(self.descriptor, self.offset)
-        if start is None:
+        text = self.content.text_after(self.offset)
+        if text is None or text == self.offset:  # none, or written this very moment
+            self.backlog_end = min(self.backlog_end, self.offset)
             return False
-        position = start if start > self.offset else self.offset + size
-        while True:
-            data = self.read_at(_CHUNK_BYTES, position)
-            text = data.lstrip(b"\0")
-            if text:
-                self.offset = position + len(data) - len(text)
-                self.anchor = b""
-                return True
-            if not data:
-                return False
-            position += len(data)
+        skipped = text - self.offset
+        self.sketch.skip(self.offset, text)
+        self.anchor = _NULLS_BEFORE[:skipped]
+        self.counts.skipped_bytes += skipped
+        self.discarding = False  # no line goes on behind a NUL
+        self._move(skipped)
+        return True
+
+    def _move(self, count: int) -> None:
+        self.offset += count
+        self.counts.passed_bytes += count
+        self.size = max(self.size, self.offset)
 
     def _is_live(self) -> bool:
         return self.offset >= self.backlog_end

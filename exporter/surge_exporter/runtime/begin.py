@@ -1,0 +1,141 @@
+"""Where to begin in a file that is no copy of another: at what matters, and what is history."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from surge_exporter.core.bisect import Timestamps, is_all_older, start_offset
+from surge_exporter.core.identity import Sketch, Trace, find_anchor, find_overlap
+from surge_exporter.core.lines import MAX_LINE_BYTES
+from surge_exporter.model import Source, UnixSeconds
+from surge_exporter.runtime.clock import Clock
+from surge_exporter.runtime.filesystem import Entry
+from surge_exporter.runtime.memory import Origin
+from surge_exporter.runtime.stream import Stream
+
+_MODIFIED_SLACK_SECONDS = 600.0  # between a line's time and its file's, clocks being clocks
+_START_SLACK_SECONDS = 300.0  # late records: a file that begins by so much earlier is not new
+_FIRST_BYTES = 4096
+_LAST_BYTES = 64 * 1024
+
+
+class Beginnings:
+    """Decides for one tail what of a file, as it is found, matters and what counts."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        window_seconds: float,
+        timestamps: Callable[[Source, bytes], Sequence[float]],
+    ) -> None:
+        self._clock = clock
+        self._window_seconds = window_seconds
+        self._timestamps = timestamps
+        self.history_before: UnixSeconds | None = None
+        """The time of a record in a file that was passed over."""
+        self._started: float = clock.now()
+
+    def is_record(self, source: Source, line: bytes) -> bool:
+        """Say whether some bytes are a whole record."""
+        return bool(line.strip() and self._timestamps(source, line + b"\n"))
+
+    def is_past(self, stream: Stream, entry: Entry) -> bool:
+        """Say whether a file holds no line that matters, and if so, stand at its end.
+
+        Its modification time says so, unless somebody set it: its last lines must agree. A
+        compressed file is not looked into.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if entry.modified >= self._cutoff() - _MODIFIED_SLACK_SECONDS:
+            return False
+        stream.sniff()
+        stream.stamp = entry.stamp
+        if stream.content.is_compressed:
+            return True
+        start, end = _last_lines(stream, entry.stamp.size)
+        times = self._timestamps(stream.source, end)
+        if max(times, default=0.0) >= self._cutoff():
+            return False
+        # Its records prove that there is history; the file alone, which may be empty, does not.
+        for at in times:
+            self.history_before = UnixSeconds(min(at, self.history_before or at))
+        stream.begin(start + len(end))
+        return True
+
+    def begin(self, stream: Stream, replaced: Sequence[Origin]) -> None:
+        """Begin in a file that may be one of those it replaced, with its beginning cut off.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        for origin in replaced:
+            offset = _offset_in_cut(stream, origin)
+            if offset is not None:
+                stream.begin(offset)
+                stream.sketch = Sketch.of(stream.read_at, offset)
+                return
+        if stream.first_size is None and self._is_history(stream):
+            stream.first_size = stream.size
+        stream.backlog_end = _backlog(stream)
+        if stream.backlog_end and not stream.content.is_compressed:
+            stream.begin(self._window_start(stream))
+        else:
+            stream.begin(0)
+
+    def resume(self, stream: Stream, trace: Trace) -> None:
+        """Begin in a file that goes on where another was left.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        stream.backlog_end = _backlog(stream)
+        stream.begin(trace.offset, trace)
+
+    def _is_history(self, stream: Stream) -> bool:
+        """Say whether a file was begun before there was anybody to look."""
+        # The wall clock may have been ahead when we started.
+        self._started = min(self._started, self._clock.now())
+        first = self._timestamps(stream.source, _whole_lines(stream.read_at(_FIRST_BYTES, 0)))
+        return bool(first) and first[0] < self._started - _START_SLACK_SECONDS
+
+    def _window_start(self, stream: Stream) -> int:
+        """Return where the window begins in a file, by bisection where that can be trusted."""
+        timestamps: Timestamps = partial(self._timestamps, stream.source)
+        cutoff = self._cutoff()
+        start = start_offset(stream.read_at, stream.size, cutoff=cutoff, timestamps=timestamps)
+        if is_all_older(stream.read_at, start, cutoff=cutoff, timestamps=timestamps):
+            return start
+        stream.counts.full_scans += 1
+        return 0
+
+    def _cutoff(self) -> UnixSeconds:
+        return UnixSeconds(self._clock.now() - self._window_seconds)
+
+
+def _offset_in_cut(stream: Stream, origin: Origin) -> int | None:
+    offset = find_anchor(stream.read_at, stream.size, origin.trace)
+    if offset is None and isinstance(origin.holder, Stream):
+        return find_overlap(stream.read_at, origin.trace, origin.holder.read_at)
+    return offset
+
+
+def _backlog(stream: Stream) -> int:
+    """Return how much of a file is history."""
+    if stream.first_size is None:
+        return 0
+    return stream.size if stream.content.is_compressed else stream.first_size
+
+
+def _whole_lines(data: bytes) -> bytes:
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _last_lines(stream: Stream, size: int) -> tuple[int, bytes]:
+    """Return the last whole lines of a file and where they begin; more if they are long."""
+    for length in (_LAST_BYTES, 2 * MAX_LINE_BYTES):
+        start = max(0, size - length)
+        end = _whole_lines(stream.read_at(length, start))
+        if end or start == 0:
+            return start, end
+    return size, b""

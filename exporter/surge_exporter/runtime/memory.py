@@ -1,0 +1,112 @@
+"""What is remembered of files that are not held: those closed, and those that are gone."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from surge_exporter.core.identity import Candidate, Relation, Trace
+from surge_exporter.model import Source
+from surge_exporter.runtime.filesystem import FileKey, Stamp
+from surge_exporter.runtime.stream import Stream
+
+_MOST_GHOSTS = 256
+_MOST_REPLACED = 4
+
+
+@dataclass(slots=True)
+class Parked:
+    """A file that still stands there, but is not held: nothing in it is to be read.
+
+    Once it changes it is opened again, and goes on behind its trace.
+    """
+
+    key: FileKey
+    source: Source
+    path: str
+    stamp: Stamp
+    trace: Trace | None
+    """None for what was never read: a copy, or a compressed file too old to look into."""
+    missed_scans: int = 0
+
+
+class Origin(NamedTuple):
+    """A file of which another holds all or a part."""
+
+    relation: Relation
+    trace: Trace
+    holder: Stream | Parked | None
+    """None if it is gone."""
+
+
+class Memory:
+    """Owned by `Tail`."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self.parked: dict[FileKey, Parked] = {}
+        self._ghosts: dict[Source, deque[Trace]] = {
+            source: deque(maxlen=_MOST_GHOSTS) for source in sources
+        }
+
+    def remember(self, source: Source, trace: Trace) -> None:
+        """Keep the trace of a file that is gone: a copy may turn up."""
+        if trace.anchor:
+            self._ghosts[source].append(trace)
+
+    def forget(self, source: Source, trace: Trace) -> None:
+        """Give up the trace of a file that has turned up."""
+        self._ghosts[source].remove(trace)
+
+    def park(self, parked: Parked) -> None:
+        """Keep in mind a file that is closed but still there."""
+        self.parked[parked.key] = parked
+
+    def count(self, source: Source) -> int:
+        """Return how many files of a source are parked."""
+        return sum(parked.source is source for parked in self.parked.values())
+
+    def lose(self, key: FileKey) -> None:
+        """Note that a parked file is not what it was: it changed, or is gone."""
+        parked = self.parked.pop(key)
+        if parked.trace is not None:
+            self.remember(parked.source, parked.trace)
+
+    def origin_of(self, stream: Stream, held: Iterable[Stream]) -> Origin | None:
+        """Return the file of which a waiting one holds all or a part, if there is one.
+
+        Of several the one that was read furthest: what the others say, it says too.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        candidate = Candidate(stream.read_at, stream.size)
+        best: Origin | None = None
+        for trace, holder in self._candidates(stream, held):
+            if best is not None and trace.offset < best.trace.offset:
+                continue
+            origin = holder.read_at if isinstance(holder, Stream) else None
+            relation = candidate.relation_to(trace, origin)
+            if relation is not Relation.DIFFERENT:
+                best = Origin(relation, trace, holder)
+        return best
+
+    def replaced_by(self, stream: Stream, held: Iterable[Stream]) -> list[Origin]:
+        """Return the files that stood where this one stands, the newest first."""
+        before = [
+            Origin(Relation.DIFFERENT, trace, holder)
+            for trace, holder in self._candidates(stream, held)
+            if trace.path == stream.path
+        ]
+        return before[: -_MOST_REPLACED - 1 : -1]
+
+    def _candidates(
+        self, stream: Stream, held: Iterable[Stream]
+    ) -> Iterator[tuple[Trace, Stream | Parked | None]]:
+        for ghost in self._ghosts[stream.source]:
+            yield ghost, None
+        for parked in self.parked.values():
+            if parked.source is stream.source and parked.trace is not None:
+                yield parked.trace, parked
+        for other in held:
+            if other.source is stream.source:
+                yield other.trace(), other
