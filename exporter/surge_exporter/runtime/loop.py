@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Protocol
 
-from surge_exporter.core.cycle import Cycle, Ingested
+from surge_exporter.core.cycle import Cycle
 from surge_exporter.model import (
     Observation,
-    OutOfWindow,
     Rejected,
-    RejectReason,
     Seconds,
     Source,
     Tuning,
@@ -22,6 +20,7 @@ from surge_exporter.runtime.clock import Clock, Waker
 from surge_exporter.runtime.reading import TOO_LONG
 from surge_exporter.runtime.stream import Chunk
 from surge_exporter.runtime.tail import Tail
+from surge_exporter.runtime.tally import Tally, empty_tally, source_statuses
 from surge_exporter.snapshot import ExporterStatus, Snapshot, SourceStatus, WatchStatus
 
 POLL_SECONDS = 1.0
@@ -48,38 +47,6 @@ class Pipeline:
     horizon_seconds: Seconds
     patterns: Mapping[Source, tuple[str, ...]] = field(default_factory=dict)
     """Where the tail looks for files: absolute globs, for people to read."""
-
-
-@dataclass(slots=True)
-class _Counts:
-    """What became of the lines of one source."""
-
-    lines: int = 0
-    repaired: int = 0
-    read_bytes: int = 0
-    rejected: dict[RejectReason, int] = field(
-        default_factory=lambda: dict.fromkeys(RejectReason, 0)
-    )
-    out_of_window: dict[OutOfWindow, int] = field(
-        default_factory=lambda: dict.fromkeys(OutOfWindow, 0)
-    )
-
-    def add(self, chunk: Chunk, ingested: Ingested, rejected: Sequence[Rejected]) -> None:
-        """Count the lines of a chunk."""
-        self.lines += ingested.lines + chunk.too_long
-        self.repaired += ingested.repaired
-        self.read_bytes += chunk.read_bytes
-        for line in rejected:
-            self.rejected[line.reason] += 1
-        for reason, count in ingested.out_of_window.items():
-            self.out_of_window[reason] += count
-
-
-_Tally = Mapping[Source, _Counts]
-
-
-def _empty_tally() -> _Tally:
-    return {source: _Counts() for source in Source}
 
 
 class Watching(Protocol):
@@ -134,8 +101,8 @@ class Loop:
         self._status = status
         self._pipeline = build(None)
         self._loaded = False
-        self._live = _empty_tally()
-        self._with_history = _empty_tally()  # of what this pipeline read, and no other
+        self._live = empty_tally()
+        self._with_history = empty_tally()  # of what this pipeline read, and no other
         self._newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
         self._reload_error: str | None = None
         self._reloaded_at = clock.now()
@@ -356,7 +323,7 @@ class Loop:
             counts.skipped_bytes += before.skipped_bytes
         old.tail.close()
         self._loaded = False
-        self._with_history = _empty_tally()
+        self._with_history = empty_tally()
         self._pipeline = pipeline
         self._announce()
 
@@ -371,8 +338,8 @@ class Loop:
             tuning=pipeline.tuning,
             horizon_seconds=pipeline.horizon_seconds,
             totals=pipeline.cycle.totals(scraped=scraped),
-            sources=self._source_statuses(self._live),
-            sources_with_history=self._source_statuses(self._with_history),
+            sources=self._statuses(self._live),
+            sources_with_history=self._statuses(self._with_history),
             exporter=replace(
                 self._status(),
                 reload_successful=self._reload_error is None,
@@ -382,25 +349,5 @@ class Loop:
             ),
         )
 
-    def _source_statuses(self, tally: _Tally) -> tuple[SourceStatus, ...]:
-        return tuple(self._source_status(source, counts) for source, counts in tally.items())
-
-    def _source_status(self, source: Source, counts: _Counts) -> SourceStatus:
-        tail = self._pipeline.tail.counts[source]
-        return SourceStatus(
-            source=source,
-            up=tail.files > 0,
-            files=tail.files,
-            pending_bytes=tail.pending_bytes,
-            last_read=tail.last_read,
-            lines=counts.lines,
-            repaired=counts.repaired,
-            read_bytes=counts.read_bytes,
-            read_errors=tail.read_errors,
-            rotations=tail.rotations,
-            truncations=tail.truncations,
-            skipped_bytes=tail.skipped_bytes,
-            rejected=dict(counts.rejected),
-            out_of_window=dict(counts.out_of_window),
-            patterns=self._pipeline.patterns.get(source, ()),
-        )
+    def _statuses(self, tally: Tally) -> tuple[SourceStatus, ...]:
+        return source_statuses(tally, self._pipeline.tail.counts, self._pipeline.patterns)
