@@ -155,6 +155,18 @@ def test_a_skipped_file_that_grows_is_read_from_where_it_ended(log: Path, size: 
     assert tailing.live_lines == tailing.lines
 
 
+def test_a_skipped_file_that_ends_in_a_line_too_long_is_read_behind_it(log: Path) -> None:
+    """Section 7.1, and case 8."""
+    append(log, at(-2 * WINDOW), b"x" * 5_000_000, end=b"\n")
+    os.truncate(log, log.stat().st_size - 1)
+    touch(log, -2 * WINDOW)
+    tailing = Tailing(log.parent)
+    append(log, "y", at(0))
+    tailing.poll()
+
+    assert tailing.lines == [at(0)]
+
+
 def _rename(log: Path) -> Path:
     return log.rename(log.with_name("local_2.jsonl"))
 

@@ -333,6 +333,7 @@ def test_a_file_that_seems_smaller_than_it_was_is_read_on(log: Path) -> None:
     tailing.assert_read_once(
         record(1), record(2), *(record(f"behind {n}") for n in (0, 10, 76, 2 * len(record(1))))
     )
+    assert tailing.counts.truncations <= 1  # to nothing is what truncation looks like
 
 
 @pytest.mark.parametrize("code", [errno.ESTALE, errno.ENOTCONN])
@@ -465,6 +466,22 @@ def test_what_cannot_be_read_now_is_read_later(log: Path) -> None:
     assert not files.pending
     assert errors_within_40_seconds == 6
     tailing.assert_read_once(record(1), record(2))
+
+
+def test_an_error_within_a_line_too_long_does_not_make_two_of_it(log: Path) -> None:
+    """Cases 8 and 50."""
+    files = HookedFiles()
+    tailing = Tailing(log.parent, files=files)
+    append(log, record(1), b"x" * 3 * MAX_LINE_BYTES, end=b"\n")
+    os.truncate(log, log.stat().st_size - 1)
+    tailing.poll()
+    files.fail("before_read", errno.EIO)
+    append(log, b"x" * 100, record(2))
+    tailing.poll()
+    tailing.poll(after=2)
+
+    tailing.assert_read_once(record(1), record(2))
+    assert sum(chunk.too_long for chunk in tailing.chunks) == 1
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -190,6 +190,7 @@ def test_a_file_rewritten_to_the_same_size_and_time_is_read_from_its_beginning(
     assert log.stat().st_size == before.st_size
     assert log.stat().st_mtime_ns == before.st_mtime_ns
     tailing.assert_read_once(*map(record, ["old1", "old2", "new1", "new2"]))
+    assert tailing.counts.truncations == 1
 
 
 def test_a_deleted_file_is_read_to_its_end_before_the_new_one(log: Path) -> None:

@@ -15,9 +15,10 @@ LONGEST_ANCHOR = 4096
 
 _ANCHOR_LINES = 2  # the ends of JSON lines repeat; two whole lines rarely do
 _SAMPLE_BYTES = 256
+_MOST_HOLES = 100
 _COMPARED_BYTES = 4096
 _SEARCH_BYTES = 64 * 1024
-_LONGEST_SEARCH = 64 * 1024 * 1024
+_LONGEST_SEARCH = 16 * 1024 * 1024  # what is cut off is most, what is kept the last lines
 
 ReadAt = Callable[[int, int], bytes]
 """(size, offset) -> up to `size` bytes."""
@@ -61,7 +62,8 @@ class Sketch:
     def skip(self, offset: int, end: int) -> None:
         """Take note of NULs up to `end`."""
         self._extend_head(offset, bytes(min(end - offset, HEAD_BYTES)))
-        self.holes.append((offset, end))
+        if len(self.holes) < _MOST_HOLES:
+            self.holes.append((offset, end))
 
     def take(self, place: int, data: bytes) -> None:
         """Take a sample."""
@@ -86,6 +88,8 @@ class Trace:
     """How much of it was consumed."""
     anchor: bytes
     """The whole lines before the offset, two at least where there are two."""
+    is_within_line: bool = False
+    """Whether the offset stands inside a line that is dropped for its length."""
 
 
 class Relation(Enum):
@@ -132,11 +136,9 @@ class Candidate:
         return Relation.PART if self._is_part(trace, origin) else Relation.DIFFERENT
 
     def _is_part(self, trace: Trace, origin: ReadAt | None) -> bool:
-        samples = (s for s in trace.sketch.samples if s.place + s.size <= self._size)
-        holes = ((start, min(end, self._size)) for start, end in trace.sketch.holes)
-        if not all(self._has(sample) for sample in samples):
+        if not all(self._has(sample) for sample in trace.sketch.samples):
             return False
-        if not all(self._is_null(start, end) for start, end in holes):
+        if not all(self._has_hole(start, end) for start, end in trace.sketch.holes):
             return False
         if origin is None or self._size >= trace.offset:
             return True
@@ -145,14 +147,24 @@ class Candidate:
         return self._agrees(self._read_at(compared, place), origin(compared, place))
 
     def _has(self, sample: Sample) -> bool:
+        if sample.place + sample.size > self._size:
+            return True
         found = self._read_at(sample.size, sample.place)
         is_written = not (self._is_open and found.endswith(b"\0"))
         return not is_written or crc32(found) == sample.checksum
 
-    def _is_null(self, start: int, end: int) -> bool:
-        """Say whether there are NULs in a range, by its end: a short line may hide there."""
-        size = max(0, min(end - start, _SAMPLE_BYTES))
-        return not self._read_at(size, end - size).strip(b"\0")
+    def _has_hole(self, start: int, end: int) -> bool:
+        """Say whether NULs stand in a range, and text behind it.
+
+        Only the ends are looked at: that is where a short line may hide.
+        """
+        if start >= self._size:
+            return True
+        size = min(end, self._size) - start
+        tail = min(size, _SAMPLE_BYTES)
+        if self._read_at(tail, start + size - tail).strip(b"\0"):
+            return False
+        return self._is_open or self._read_at(1, end) != b"\0"
 
     def _agrees(self, found: bytes, expected: bytes) -> bool:
         """Compare; at the end of a file, NULs are what is yet to be written."""

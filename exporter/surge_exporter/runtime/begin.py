@@ -61,6 +61,7 @@ class Beginnings:
         for at in times:
             self.history_before = UnixSeconds(min(at, self.history_before or at))
         stream.begin(start + len(end))
+        stream.discarding = start > 0 and not end
         return True
 
     def begin(self, stream: Stream, replaced: Sequence[Origin]) -> None:

@@ -89,7 +89,7 @@ class Stream:
 
     def trace(self) -> Trace:
         """Return what to know the file by."""
-        return Trace(self.path, self.sketch, self.offset, self.anchor)
+        return Trace(self.path, self.sketch, self.offset, self.anchor, self.discarding)
 
     def read_at(self, size: int, offset: int) -> bytes:
         """Return `size` bytes at `offset`, fewer at the end, wherever reading is.
@@ -151,6 +151,16 @@ class Stream:
         begins = self.read_at(MAX_LINE_BYTES + 1, 0)
         return b"\n" in begins or len(begins) > MAX_LINE_BYTES
 
+    def is_beginning(self) -> bool:
+        """Say whether the file is shorter than what was read of it, and says the same so far.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        self.look()
+        begins = self.read_at(len(self.sketch.head), 0)
+        return 0 < self.size < self.offset and self.sketch.head.startswith(begins)
+
     def wait(self) -> None:
         """Read no further until it is clear what the file is now."""
         self.is_waiting = True
@@ -162,6 +172,7 @@ class Stream:
         Raises:
             OSError: as the file system says.
         """
+        self.discarding = origin is not None and origin.is_within_line
         if origin is None:
             back = min(offset, LONGEST_ANCHOR)
             self.sketch = Sketch(self.read_at(min(offset, HEAD_BYTES), 0))
@@ -170,7 +181,7 @@ class Stream:
             self.sketch = origin.sketch.copy()
             self.anchor = origin.anchor
         self.offset = offset
-        self.discarding = self.is_waiting = self.is_settled = False
+        self.is_waiting = self.is_settled = False
 
     def drain(self) -> Iterator[Chunk]:
         """Yield whole lines until there are none.

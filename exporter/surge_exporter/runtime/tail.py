@@ -200,17 +200,26 @@ class Tail:
                 self.grown.add(os.path.dirname(stream.path))
                 yield chunk
         except Rewritten:
-            self.counts[stream.source].truncations += 1
-            _log.info("file was truncated or rewritten path=%s", stream.path)
-            self._held.set_aside(stream)
-            stream.first_size = None
-            yield from self._consider(stream)
+            yield from self._start_over(stream)
         except OSError as error:
             self._held.fail(stream, error)
         else:
             self._held.recover(stream)
             if stream.content.is_compressed:  # and so complete
                 self._held.park(stream)
+
+    def _start_over(self, stream: Stream) -> Iterator[Chunk]:
+        """Find out what has become of a file that is not what it was."""
+        self._held.set_aside(stream)
+        stream.first_size = None
+        try:
+            if not stream.is_beginning():  # else a server may yet show the rest
+                self.counts[stream.source].truncations += 1
+                _log.info("file was truncated or rewritten path=%s", stream.path)
+        except OSError as error:
+            self._held.fail(stream, error)
+        else:
+            yield from self._consider(stream)
 
     def _read(self, stream: Stream) -> Iterator[Chunk]:
         yield from stream.drain()
