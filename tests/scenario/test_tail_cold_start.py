@@ -3,6 +3,7 @@
 The numbers are those of the cases and sections in the research notes on tailing.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -139,6 +140,19 @@ def test_a_file_is_skipped_only_if_its_last_lines_are_as_old_as_it_says(
 
     assert tailing.lines == ([] if is_old else lines)
     assert tailing.live_lines == []
+
+
+def test_an_old_file_that_could_not_be_looked_into_is_history(log: Path) -> None:
+    """Section 7.1, and case 50."""
+    append(log, at(-2 * WINDOW))
+    touch(log, -2 * WINDOW)
+    files = HookedFiles()
+    files.fail("before_read", errno.EIO)
+    tailing = Tailing(log.parent, files=files)
+    append(log, at(0))
+    tailing.poll(after=2)
+
+    assert tailing.live_lines == [at(0)]
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 5000, 70_000, 3_000_000])

@@ -219,6 +219,26 @@ def test_a_long_text_needs_little_memory(
     assert peak < 12_000_000
 
 
+def test_a_long_text_is_read_by_the_first_poll_if_it_is_history(
+    log: Path, packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the windows are loaded, nobody waits for less."""
+    monkeypatch.setattr(unzipped, "_MOST_AT_ONCE_BYTES", 100_000)
+    packed.write_bytes(gzip.compress(b"".join(record(n, size=1000) + b"\n" for n in range(1000))))
+    tailing = Tailing(log.parent, pattern="local_*")
+
+    tailing.assert_read_once(*(record(n, size=1000) for n in range(1000)))
+
+
+def test_nulls_in_the_text_are_skipped(log: Path, packed: Path) -> None:
+    tailing = Tailing(log.parent, pattern="local_*")
+    packed.write_bytes(gzip.compress(bytes(200_000) + record(1) + b"\n" + bytes(100_000)))
+    tailing.poll()
+
+    tailing.assert_read_once(record(1))
+    assert tailing.counts.skipped_bytes == 200_000
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_text_is_read_at_any_place(tmp_path: Path, seed: int) -> None:
     random_ = random.Random(seed)

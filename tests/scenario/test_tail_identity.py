@@ -258,6 +258,33 @@ def test_what_a_copy_repeats_is_known_even_if_the_original_grew_meanwhile(log: P
     tailing.assert_read_once(record(1), record(2))
 
 
+def test_what_a_copy_repeats_is_known_even_if_the_original_was_closed_and_grew_meanwhile(
+    log: Path,
+) -> None:
+    """Cases 21 and 42. The original is opened again, and read before its copy."""
+    files = HookedFiles(most_held=2)
+    tailing = Tailing(log.parent, files=files)
+    append(log, record(1))
+    tailing.poll()
+    for name in ("local_3.jsonl", "local_4.jsonl"):
+        append(log.with_name(name), record(name))
+        tailing.poll(after=1)
+    assert len(files.held) == 2
+
+    def grow_and_copy() -> None:
+        append(log, record(2))
+        shutil.copy(log, log.with_name("local_2.jsonl"))
+
+    log.with_name("local_2.jsonl").touch()
+    files.once("before_open", grow_and_copy)
+    tailing.poll()
+    append(log, record(5))
+    tailing.poll()
+
+    assert not files.pending
+    tailing.assert_read_once(*(record(n) for n in (1, 2, "local_3.jsonl", "local_4.jsonl", 5)))
+
+
 def test_the_copy_of_a_copy_of_a_part_is_known_too(log: Path) -> None:
     """Case 21. Numbered backups: each is copied to the next, at any time."""
     tailing = Tailing(log.parent, pattern="local_*")
