@@ -18,7 +18,7 @@ import yaml
 from surge_exporter.core.cycle import Telemetry
 from surge_exporter.core.records import REQUEST_FIELDS
 from surge_exporter.core.ticks import TICK_FIELDS
-from surge_exporter.model import Seconds, Severity, Tuning
+from surge_exporter.model import HOUR, Seconds, Severity, Tuning
 from surge_exporter.signals import BATCH_CALLERS, SIGNALS, default_tuning
 
 DEFAULT_PORT = 10074
@@ -30,7 +30,6 @@ HEARTBEAT_GLOB = "heartbeat/ticks_*.jsonl"
 SHORTEST_HORIZON_HOURS = 0.05
 LONGEST_HORIZON_HOURS = 336.0
 
-_HOUR_SECONDS = 3600.0
 _MOST = 1e9
 """No number that anybody means is larger: 32 years, a billion requests/s."""
 _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
@@ -188,7 +187,7 @@ def telemetry(config: Config) -> Telemetry:
     """Return what the core must know to read telemetry."""
     section = config.telemetry
     return Telemetry(
-        horizon_seconds=Seconds(config.window.horizon_hours * _HOUR_SECONDS),
+        horizon_seconds=Seconds(config.window.horizon_hours * HOUR),
         stale_after_seconds=Seconds(section.stale_after_seconds),
         request_fields=section.request_fields,
         heartbeat_fields=section.heartbeat_fields,

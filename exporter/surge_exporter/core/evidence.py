@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from surge_exporter.core.series import OTHER
-from surge_exporter.model import UNKNOWN, Dependency, Observation, Tuning
+from surge_exporter.model import HOUR, UNKNOWN, Dependency, Observation, Tuning
 
-_HOURLY = 3600.0
 _DECIMALS_BELOW = 100.0
 
 
@@ -33,7 +32,7 @@ def spoken_span(seconds: float) -> str:
     >>> spoken_span(21600.0), spoken_span(900.0)
     ('6 h', '15 min')
     """
-    return f"{seconds / _HOURLY:g} h" if seconds >= _HOURLY else f"{seconds / 60:g} min"
+    return f"{seconds / HOUR:g} h" if seconds >= HOUR else f"{seconds / 60:g} min"
 
 
 def demand_surge(observation: Observation, _: Tuning) -> Iterator[Measurement]:
@@ -88,7 +87,7 @@ def per_hour(per_second: float) -> str:
     >>> per_hour(75 / 21600), per_hour(1.8844)
     ('12.5', '6784')
     """
-    rate = per_second * _HOURLY
+    rate = per_second * HOUR
     return f"{rate:.1f}" if rate < _DECIMALS_BELOW else f"{rate:.0f}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from surge_exporter.model import (
+    HOUR,
     CallerDemand,
     DemandLevel,
     DependencyHealth,
@@ -13,8 +14,6 @@ from surge_exporter.model import (
     Verdict,
 )
 from surge_exporter.snapshot import Sample, SeriesCount, Snapshot, SourceStatus
-
-_HOURLY = 3600.0
 
 Read = Callable[[Snapshot], Iterator[Sample]]
 
@@ -145,7 +144,7 @@ def horizon_label(seconds: float) -> str:
     >>> horizon_label(21600.0)
     '6h'
     """
-    return f"{seconds / _HOURLY:g}h"
+    return f"{seconds / HOUR:g}h"
 
 
 def failure_ratio(caller: CallerDemand, snapshot: Snapshot) -> float | None:

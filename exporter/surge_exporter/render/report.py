@@ -8,6 +8,7 @@ from typing import Any
 
 from surge_exporter.core.evidence import counted, percent, spoken_span
 from surge_exporter.model import (
+    HOUR,
     CallerDemand,
     Demand,
     Dependency,
@@ -18,7 +19,6 @@ from surge_exporter.model import (
 from surge_exporter.snapshot import SourceStatus
 
 TOP_CALLERS = 10
-_HOURLY = 3600.0
 _LATEST = 253_402_300_799.0  # the last second of the year 9999, the last that a date can say
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown takes for markup; an underscore within a word is none."""
@@ -33,7 +33,7 @@ def report(
     return {
         "resource_mode": verdict.resource_mode.value,
         "dispatch_posture": verdict.dispatch_posture.value,
-        "horizon_hours": _plain_number(demand.horizon_seconds / _HOURLY),
+        "horizon_hours": _plain_number(demand.horizon_seconds / HOUR),
         "recent_request_rate": _per_hour(demand.recent.requests_per_second),
         "baseline_request_rate": _per_hour(demand.baseline.requests_per_second),
         "predicted_request_rate": _per_hour(demand.forecast.requests_per_second),
@@ -136,9 +136,9 @@ def _demand_table(demand: Demand) -> Iterator[str]:
     yield "| window | requests | requests/h | covered |"
     yield "|---|--:|--:|--:|"
     for name, window in rows:
-        rate = window.requests_per_second * _HOURLY
+        rate = window.requests_per_second * HOUR
         yield f"| {name} | {window.requests} | {rate:.2f} | {percent(window.covered_ratio)} |"
-    predicted = demand.forecast.requests_per_second * _HOURLY
+    predicted = demand.forecast.requests_per_second * HOUR
     yield f"| next {span}, predicted | | {predicted:.2f} | |"
     if not demand.baseline_valid:
         yield ""
@@ -227,7 +227,7 @@ def _source(source: SourceStatus, observation: Observation) -> dict[str, Any]:
 
 
 def _per_hour(requests_per_second: float) -> float:
-    return round(requests_per_second * _HOURLY, 2)
+    return round(requests_per_second * HOUR, 2)
 
 
 def _plain_number(value: float) -> float | int:

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from surge_exporter.core.evidence import short_number
-from surge_exporter.model import Severity
+from surge_exporter.model import HOUR, Severity
 from surge_exporter.web.markup import Html, join, tag
 
 NONE = "–"
 """Stands where a number is undefined: never a zero that nobody measured."""
 
-_HOURLY = 3600.0
 _SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 _JUST_NOW_SECONDS = 5.0
@@ -98,7 +97,7 @@ def hourly(requests_per_second: float) -> str:
     >>> hourly(0.0123), hourly(12.0)
     ('44.3', '43.2k')
     """
-    rate = requests_per_second * _HOURLY
+    rate = requests_per_second * HOUR
     return f"{rate:.1f}" if 0 < rate < _SMALL_RATE else short_number(rate)
 
 
@@ -120,7 +119,7 @@ def hours(seconds: float) -> str:
     >>> hours(21600.0)
     '6 h'
     """
-    return f"{seconds / _HOURLY:g} h"
+    return f"{seconds / HOUR:g} h"
 
 
 def span(seconds: float) -> str:
