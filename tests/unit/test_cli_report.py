@@ -488,7 +488,9 @@ def test_a_closed_standard_input_gets_a_sentence(monkeypatch: pytest.MonkeyPatch
     assert ended.value.code == 2
 
 
-@pytest.mark.parametrize("data", [b"", b"\n \n\n", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n \n\n", gzip.compress(b"")], ids=["nothing", "blank", "packed"]
+)
 def test_an_empty_file_is_noted_and_reported_on_as_of_the_clock(
     folder: Path, clock: FakeClock, data: bytes
 ) -> None:
