@@ -122,6 +122,16 @@ def _watch_modes(snapshot: Snapshot) -> Iterator[Sample]:
         yield (mode,), float(mode is snapshot.exporter.watch.mode)
 
 
+def _state_saved(snapshot: Snapshot) -> Iterator[Sample]:
+    if snapshot.exporter.state.saved_at is not None:
+        yield (), snapshot.exporter.state.saved_at
+
+
+def _state_rejected(snapshot: Snapshot) -> Iterator[Sample]:
+    for fault, count in snapshot.exporter.state.rejected.items():
+        yield (fault,), count
+
+
 def _build_info(snapshot: Snapshot) -> Iterator[Sample]:
     exporter = snapshot.exporter
     yield (exporter.version, exporter.revision, exporter.python_version), 1.0
@@ -486,6 +496,22 @@ _OTHERS: tuple[Metric, ...] = (
         "surge_exporter_watch_rebuilds_total",
         "Times that a deaf watcher was replaced.",
         single(lambda snapshot: snapshot.exporter.watch.rebuilds),
+    ),
+    _exporter(
+        "surge_exporter_state_last_saved_timestamp_seconds",
+        "When the state of the last scrape was saved; absent if none was.",
+        _state_saved,
+    ),
+    _exporter_total(
+        "surge_exporter_state_save_errors_total",
+        "Failed attempts to save the state.",
+        single(lambda snapshot: snapshot.exporter.state.save_errors),
+    ),
+    _exporter_total(
+        "surge_exporter_state_rejected_total",
+        "Saved states that could not be used, by reason; 1 at most.",
+        _state_rejected,
+        "reason",
     ),
     _exporter_total(
         "surge_exporter_label_overflows_total",

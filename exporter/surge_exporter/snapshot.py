@@ -1,7 +1,7 @@
 """What readers get: one immutable snapshot, and the metrics that are read from it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -38,6 +38,11 @@ class HistogramValue:
 
     buckets: tuple[tuple[str, int], ...]
     total: float
+
+    @property
+    def count(self) -> int:
+        """How many were observed."""
+        return self.buckets[-1][1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,27 @@ class WatchStatus:
     rebuilds: int = 0
 
 
+class StateFault(StrEnum):
+    """Why a saved state is not used."""
+
+    UNREADABLE = "unreadable"
+    CORRUPT = "corrupt"
+    VERSION = "version"
+    TOO_OLD = "too_old"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateStatus:
+    """How the saving of state goes."""
+
+    saved_at: UnixSeconds | None = None
+    """None if nothing has been saved, or nothing is to be."""
+    save_errors: int = 0
+    rejected: Mapping[StateFault, int] = field(
+        default_factory=lambda: dict.fromkeys(StateFault, 0)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExporterStatus:
     """How the exporter itself goes."""
@@ -107,6 +133,7 @@ class ExporterStatus:
     reload_success_at: UnixSeconds
     log_messages: Mapping[str, int]
     watch: WatchStatus = WatchStatus()
+    state: StateStatus = field(default_factory=StateStatus)
     newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
     """The newest first."""
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from surge_exporter.render.report import to_json
 from surge_exporter.snapshot import Snapshot
-from surge_exporter.web.app import ROUTES, Service, WebRequest, WebResponse, handle
+from surge_exporter.web.app import ROUTES, Scrape, Service, WebRequest, WebResponse, handle
 from surge_exporter.web.exposition import SnapshotCollector
 from tests.snapshots import snapshot
 
@@ -41,16 +41,21 @@ def service(
     enable_lifecycle: bool = False,
 ) -> Service:
     """Return what the routes need, of an exporter that is well but for what is given."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(SnapshotCollector(found))
     return Service(
         snapshot=found,
         ready=lambda: ready,
         reload=lambda: fault,
         report=_report,
-        registry=registry,
+        scrape=lambda _: scrape_of(found),
         lifecycle_enabled=lambda: enable_lifecycle,
     )
+
+
+def scrape_of(found: Callable[[], Snapshot]) -> Scrape:
+    """Return a scrape that shows a snapshot."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SnapshotCollector(found))
+    return Scrape(registry)
 
 
 def _report(found: Snapshot) -> str:

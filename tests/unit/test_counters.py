@@ -28,6 +28,52 @@ def by_name(totals: RawTotals) -> dict[tuple[str, str], tuple[int, int]]:
     return {(s.caller, s.model): (s.requests, s.failures) for s in totals.series}
 
 
+def test_fixed_counters_too_are_zero_in_the_first_scrape_of_a_process() -> None:
+    """A counter of the process before may have been lower: only a 0 tells them apart."""
+    counted = counters(request(NOW, prompt_len=40))
+    counted.add_ticks([tick(NOW, gitea=False)])
+
+    looks = [counted.totals(scraped=True) for _ in range(2)]
+
+    assert [(t.prompt_characters, t.ticks, t.failed_checks[Dependency.GITEA]) for t in looks] == [
+        (0, 0, 0),
+        (40, 1, 1),
+    ]
+
+
+def test_what_was_counted_is_withheld_until_a_scrape_has_shown_its_zero() -> None:
+    counted = counters(request(NOW, caller="a", model="m", prompt_len=40, duration_ms=100))
+    before = counted.withheld()
+    counted.totals(scraped=True)
+    counted.add_requests([request(NOW, caller="b", model="m", prompt_len=2)], NOW)
+
+    after = counted.withheld()
+
+    assert by_name(before) == {("a", "m"): (1, 0)}
+    assert (before.prompt_characters, before.durations["m"].count) == (40, 1)
+    assert by_name(after) == {("b", "m"): (1, 0)}
+    assert (after.prompt_characters, after.durations) == (0, {})
+
+
+def test_what_another_process_withheld_is_shown_by_this_one() -> None:
+    other = counters(
+        request(NOW, caller="a", model="m", prompt_tokens=5, duration_ms=100, success=False),
+        request(NOW, caller="a", model="m", duration_ms=300_000, response_len=9),
+    )
+    other.add_ticks([tick(NOW, gitea=False)])
+    counted = counters(request(NOW, caller="a", model="m", prompt_tokens=1, duration_ms=100))
+
+    counted.restore(other.withheld(), NOW)
+
+    both = counters(
+        request(NOW, caller="a", model="m", prompt_tokens=5, duration_ms=100, success=False),
+        request(NOW, caller="a", model="m", duration_ms=300_000, response_len=9),
+        request(NOW, caller="a", model="m", prompt_tokens=1, duration_ms=100),
+    )
+    both.add_ticks([tick(NOW, gitea=False)])
+    assert scraped_twice(counted) == scraped_twice(both)
+
+
 def test_fixed_counters_are_there_from_the_start_and_series_are_not() -> None:
     assert counters().totals(scraped=True) == RawTotals(
         series=(),
@@ -127,10 +173,12 @@ def test_tokens_are_those_logged_and_none_where_none_were(
 
 
 def test_characters_are_summed_whether_or_not_tokens_are_logged() -> None:
-    totals = counters(
-        request(NOW, prompt_len=40, response_len=4),
-        request(NOW, prompt_len=2, prompt_tokens=1),
-    ).totals(scraped=False)
+    totals = scraped_twice(
+        counters(
+            request(NOW, prompt_len=40, response_len=4),
+            request(NOW, prompt_len=2, prompt_tokens=1),
+        )
+    )
 
     assert (totals.prompt_characters, totals.response_characters) == (42, 4)
 
@@ -190,7 +238,7 @@ def test_ticks_count_with_the_checks_that_they_make() -> None:
     counted = counters()
     counted.add_ticks([tick(NOW, gitea=False), tick(NOW, gitea=None), tick(NOW, inference=False)])
 
-    totals = counted.totals(scraped=False)
+    totals = scraped_twice(counted)
 
     assert totals.ticks == 3
     assert totals.checks == {Dependency.GITEA: 2, Dependency.INFERENCE: 3}

@@ -22,7 +22,7 @@ from surge_exporter.model import (
     Severity,
     Source,
 )
-from surge_exporter.runtime import loop as module
+from surge_exporter.runtime import loop, questions
 from surge_exporter.runtime.clock import QueueWaker, Waker
 from surge_exporter.runtime.loop import POLL_SECONDS, Loop, Pipeline
 from surge_exporter.runtime.stream import Chunk
@@ -107,7 +107,7 @@ class Rig:
 
     def scrape(self) -> Snapshot:
         """Return what a scrape sees."""
-        return self.loop.snapshot(scraped=True)
+        return self.loop.scrape().snapshot
 
     def _build(self, current: Pipeline | None) -> Pipeline:
         if self.fault is not None:
@@ -149,7 +149,8 @@ def running(rig: Rig) -> Iterator[Loop]:
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for a loop that the test does not turn."""
-    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(questions, "PATIENCE_SECONDS", 0.0)
 
 
 def recent(snapshot: Snapshot) -> int:
@@ -617,7 +618,7 @@ def open_files() -> int:
 def test_who_waits_for_an_answer_when_the_loop_stops_gets_the_last_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 10 * SECONDS)
+    monkeypatch.setattr(questions, "PATIENCE_SECONDS", 10 * SECONDS)
     rig = Rig(tmp_path, ScriptedWaker())
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(rig.loop.snapshot)

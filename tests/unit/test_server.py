@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from surge_exporter.snapshot import Snapshot
 from surge_exporter.web import server as web
-from surge_exporter.web.app import Service
+from surge_exporter.web.app import Scrape, Service
 from surge_exporter.web.server import WebServer, parse_address
 from tests.servers import free_port, wait_for
 from tests.snapshots import snapshot
@@ -32,7 +32,7 @@ def service(found: Callable[[], Snapshot] = snapshot) -> Service:
         ready=lambda: True,
         reload=lambda: None,
         report=lambda _: "{}",
-        registry=CollectorRegistry(),
+        scrape=lambda _: Scrape(CollectorRegistry()),
         lifecycle_enabled=lambda: True,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from surge_exporter.commands import options
-from surge_exporter.commands.serve import Exporter
+from surge_exporter.commands.exporter import Exporter
 from surge_exporter.config import Config, TelemetryConfig, WebConfig, WindowConfig
 from surge_exporter.core.scenario import demo_scenario
 from surge_exporter.core.simulate import telemetry

@@ -1,36 +1,17 @@
 """`serve`: the exporter itself."""
 
-import logging
-import platform
-import signal
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 import msgspec
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from surge_exporter import __version__
 from surge_exporter import config as configuration
 from surge_exporter.commands import options
-from surge_exporter.commands.options import USAGE_ERROR, Fault
+from surge_exporter.commands.exporter import Exporter
 from surge_exporter.config import Config
-from surge_exporter.core.cycle import Cycle
-from surge_exporter.model import Seconds, Source
-from surge_exporter.render.report import to_json
-from surge_exporter.runtime.clock import Clock, QueueWaker, SystemClock
-from surge_exporter.runtime.filesystem import OsFileSystem
-from surge_exporter.runtime.logs import CountingHandler, set_up_logging
-from surge_exporter.runtime.loop import Loop, Pipeline
-from surge_exporter.runtime.tail import Tail
-from surge_exporter.runtime.watch import NoWatcher, Watcher
-from surge_exporter.signals import judge
-from surge_exporter.snapshot import ExporterStatus, Snapshot
-from surge_exporter.web.app import Service
-from surge_exporter.web.exposition import SnapshotCollector
-from surge_exporter.web.server import WebServer, parse_address
-
-_log = logging.getLogger(__name__)
+from surge_exporter.runtime.clock import SystemClock
+from surge_exporter.runtime.logs import set_up_logging
+from surge_exporter.runtime.state import StateFile
 
 
 @click.command()
@@ -63,6 +44,15 @@ _log = logging.getLogger(__name__)
     help="Look for new lines every second instead of waiting for the kernel's word.",
 )
 @click.option(
+    "--state-file",
+    "state_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="SURGE_STATE_FILE",
+    show_envvar=True,
+    help="Keep here what was counted up to the last scrape, so that lines written while the "
+    "exporter is down are counted, once.",
+)
+@click.option(
     "--log.level",
     "log_level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -72,7 +62,7 @@ _log = logging.getLogger(__name__)
     show_envvar=True,
     help="What to log on stderr.",
 )
-def serve(
+def serve(  # noqa: PLR0913 - an option each
     *,
     config_path: Path | None,
     directory: str | None,
@@ -81,6 +71,7 @@ def serve(
     enable_lifecycle: bool,
     disable_exporter_metrics: bool,
     poll_only: bool,
+    state_path: Path | None,
     log_level: str,
 ) -> None:
     """Follow telemetry and publish the verdict: /metrics, a status page, a JSON report.
@@ -106,147 +97,6 @@ def serve(
         logged,
         with_process_metrics=not disable_exporter_metrics,
         poll_only=poll_only,
+        state_file=None if state_path is None else StateFile(state_path),
     )
     exporter.run()
-
-
-class Exporter:
-    """The parts of a running exporter, wired; `serve` and `demo` are two ways to run it."""
-
-    def __init__(
-        self,
-        load: Callable[[], Config],
-        clock: Clock,
-        logged: CountingHandler,
-        *,
-        with_process_metrics: bool = True,
-        poll_only: bool = False,
-    ) -> None:
-        """Build all parts and bind the addresses; nothing is read yet.
-
-        Raises:
-            Fault: the configuration cannot be used, or an address cannot be bound.
-        """
-        self._load = load
-        self._clock = clock
-        self._logged = logged
-        self._config: Config | None = None
-        self._bound: tuple[str, ...] = ()
-        waker = QueueWaker()
-        self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
-        try:
-            self.loop = Loop(
-                clock=clock,
-                waker=waker,
-                build=self._build,
-                judge=judge,
-                watcher=self._watcher,
-                status=self._status,
-            )
-            self.web = self._serve(with_process_metrics=with_process_metrics)
-        except ValueError as error:
-            raise Fault(str(error), USAGE_ERROR) from error
-        except OSError as error:
-            raise Fault(str(error)) from error
-
-    def run(self) -> None:
-        """Follow telemetry until SIGTERM or SIGINT."""
-        signal.signal(signal.SIGTERM, lambda *_: self.loop.stop())
-        signal.signal(signal.SIGINT, lambda *_: self.loop.stop())
-        signal.signal(signal.SIGHUP, lambda *_: self.loop.request_reload())
-        _log.info("listening urls=%s", ",".join(self.web.urls))
-        try:
-            self.loop.run()
-        finally:
-            self._watcher.stop()
-            self.web.stop()
-            _log.info("stopped")
-
-    def _serve(self, *, with_process_metrics: bool) -> WebServer:
-        config = self._config or Config()
-        registry = CollectorRegistry(auto_describe=False)
-        if with_process_metrics:
-            for stock in (ProcessCollector, PlatformCollector, GCCollector):
-                stock(registry=registry)
-        registry.register(SnapshotCollector(lambda: self.loop.snapshot(scraped=True)))
-        service = Service(
-            snapshot=self.loop.snapshot,
-            ready=lambda: self.loop.ready,
-            reload=self.loop.reload,
-            report=_report,
-            registry=registry,
-            lifecycle_enabled=self._lifecycle_enabled,
-        )
-        self._bound = config.web.listen_addresses
-        return WebServer(config.web.listen_addresses, service)
-
-    def _lifecycle_enabled(self) -> bool:
-        return self._config is not None and self._config.web.enable_lifecycle
-
-    def _build(self, current: Pipeline | None) -> Pipeline:
-        """Build the pipeline of the configuration as it is now.
-
-        What is read stays if only thresholds changed; addresses are bound once, at the start.
-        """
-        config, before = self._load(), self._config
-        for address in config.web.listen_addresses:
-            parse_address(address)
-        if current is not None and config.web.listen_addresses != self._bound:
-            _log.warning(
-                "listen addresses changed, a restart is needed to use them configured=%s",
-                ",".join(config.web.listen_addresses),
-            )
-        cycle, tail = None, None
-        if current is not None and before is not None and _reads_the_same(config, before):
-            cycle, tail = current.cycle, current.tail
-        telemetry = configuration.telemetry(config)
-        patterns = _absolute(options.patterns(config))
-        if cycle is None or tail is None:
-            cycle = Cycle(telemetry)
-            tail = Tail(
-                OsFileSystem(),
-                self._clock,
-                patterns,
-                window_seconds=2 * telemetry.horizon_seconds,
-                timestamps=cycle.timestamps,
-            )
-        self._config = config
-        return Pipeline(
-            cycle=cycle,
-            tail=tail,
-            tuning=configuration.tuning(config),
-            horizon_seconds=Seconds(telemetry.horizon_seconds),
-            patterns=patterns,
-        )
-
-    def _status(self) -> ExporterStatus:
-        return ExporterStatus(
-            version=__version__,
-            revision="",
-            python_version=platform.python_version(),
-            reload_successful=True,
-            reload_success_at=self._clock.now(),
-            log_messages=self._logged.counts(),
-        )
-
-
-def _reads_the_same(config: Config, before: Config) -> bool:
-    return (config.telemetry, config.window, config.limits) == (
-        before.telemetry,
-        before.window,
-        before.limits,
-    )
-
-
-def _absolute(patterns: Mapping[Source, tuple[str, ...]]) -> dict[Source, tuple[str, ...]]:
-    """Say of each glob where it really leads, whatever directory this was started in."""
-    return {
-        source: tuple(str(Path(glob).absolute()) for glob in globs)
-        for source, globs in patterns.items()
-    }
-
-
-def _report(snapshot: Snapshot) -> str:
-    if snapshot.observation is None or snapshot.verdict is None:
-        raise ValueError("expected a loaded snapshot")
-    return to_json(snapshot.observation, snapshot.verdict, snapshot.sources_with_history)

@@ -1,9 +1,10 @@
 """Counters since the process started, for rules that sum over exporters."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from itertools import accumulate
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from itertools import accumulate, pairwise
 
 from surge_exporter.core.series import OTHER, SeriesKey, SeriesTable
 from surge_exporter.model import Dependency, Request, Tick, UnixSeconds
@@ -20,12 +21,7 @@ class _Count:
     """
 
     total: int = 0
-    shown: bool = False
-
-    def read(self, *, scraped: bool) -> int:
-        value = self.total if self.shown else 0
-        self.shown |= scraped
-        return value
+    is_shown: bool = False
 
 
 @dataclass(slots=True)
@@ -38,20 +34,28 @@ class _Series:
 
 @dataclass(slots=True)
 class _Histogram:
+    """Like a count, all empty in the first scrape."""
+
     counts: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BOUNDS_SECONDS) + 1))
     total: float = 0.0
-    shown: bool = False
+    is_shown: bool = False
 
     def observe(self, seconds: float) -> None:
         self.counts[bisect_left(DURATION_BOUNDS_SECONDS, seconds)] += 1
         self.total += seconds
 
-    def read(self, *, scraped: bool) -> HistogramValue:
-        """Return all buckets; like a count, empty in the first scrape."""
-        seen = self if self.shown else _Histogram()
-        self.shown |= scraped
-        bounds = (*(str(bound) for bound in DURATION_BOUNDS_SECONDS), "+Inf")
-        return HistogramValue(tuple(zip(bounds, accumulate(seen.counts), strict=True)), seen.total)
+    def add(self, value: HistogramValue) -> None:
+        cumulative = [0, *(count for _, count in value.buckets)]
+        for place, (below, count) in enumerate(pairwise(cumulative)):
+            self.counts[place] += count - below
+        self.total += value.total
+
+
+class _Part(Enum):
+    """Of what was counted, that which scrapes have shown, or that which they are yet to show."""
+
+    SHOWN = True
+    WITHHELD = False
 
 
 class RawCounters:
@@ -63,24 +67,24 @@ class RawCounters:
         self._series = series
         self._counts: dict[tuple[str, str], _Series] = {}
         self._durations: dict[str, _Histogram] = {}
-        self._prompt_characters = 0
-        self._response_characters = 0
-        self._overflows = {"caller": 0, "model": 0}
-        self._ticks = 0
-        self._checks = dict.fromkeys(Dependency, 0)
-        self._failed_checks = dict.fromkeys(Dependency, 0)
+        self._prompt_characters = _Count()
+        self._response_characters = _Count()
+        self._overflows = {"caller": _Count(), "model": _Count()}
+        self._ticks = _Count()
+        self._checks = {dependency: _Count() for dependency in Dependency}
+        self._failed_checks = {dependency: _Count() for dependency in Dependency}
 
     def add_requests(self, requests: Iterable[Request], now: UnixSeconds) -> None:
         """Count requests; those out of both windows too, for they did happen."""
         for request in requests:
             key = self._key(request, now)
-            self._overflows["caller"] += key.caller == OTHER
-            self._overflows["model"] += key.model == OTHER
+            self._overflows["caller"].total += key.caller == OTHER
+            self._overflows["model"].total += key.model == OTHER
             series = self._counts.setdefault((key.caller, key.model), _Series())
             series.requests.total += 1
             series.failures.total += not request.success
-            self._prompt_characters += request.prompt_len or 0
-            self._response_characters += request.response_len or 0
+            self._prompt_characters.total += request.prompt_len or 0
+            self._response_characters.total += request.response_len or 0
             series.prompt_tokens = _added(series.prompt_tokens, request.prompt_tokens)
             response_tokens = request.response_tokens
             if response_tokens is None:
@@ -93,14 +97,14 @@ class RawCounters:
     def add_ticks(self, ticks: Iterable[Tick]) -> None:
         """Count ticks and what they check."""
         for tick in ticks:
-            self._ticks += 1
+            self._ticks.total += 1
             for dependency, alive in (
                 (Dependency.GITEA, tick.gitea),
                 (Dependency.INFERENCE, tick.inference),
             ):
                 if alive is not None:
-                    self._checks[dependency] += 1
-                    self._failed_checks[dependency] += not alive
+                    self._checks[dependency].total += 1
+                    self._failed_checks[dependency].total += not alive
 
     def move_to(self, series: SeriesTable) -> None:
         """Take label values from another table from now on; what was counted stays."""
@@ -114,29 +118,72 @@ class RawCounters:
         self._durations = {m: h for m, h in self._durations.items() if m in models}
 
     def totals(self, *, scraped: bool) -> RawTotals:
-        """Return all counters; a series is 0 until a scrape has shown it."""
+        """Return what scrapes may show: a counter is 0 until a scrape has shown it."""
+        totals = self._read(_Part.SHOWN)
+        if scraped:
+            for count in self._all():
+                count.is_shown = True
+        return totals
+
+    def withheld(self) -> RawTotals:
+        """Return what was counted and no scrape has shown yet."""
+        totals = self._read(_Part.WITHHELD)
+        return replace(
+            totals,
+            series=tuple(series for series in totals.series if any(_counts(series))),
+            durations={of: value for of, value in totals.durations.items() if value.count},
+        )
+
+    def restore(self, owed: RawTotals, now: UnixSeconds) -> None:
+        """Take over what a process before this one had counted and not shown."""
+        for series in owed.series:
+            self._series.admit(series.caller, series.model, success=True, at=now)
+            mine = self._counts.setdefault((series.caller, series.model), _Series())
+            mine.requests.total += series.requests
+            mine.failures.total += series.failures
+            mine.prompt_tokens = _added(mine.prompt_tokens, series.prompt_tokens)
+            mine.response_tokens = _added(mine.response_tokens, series.response_tokens)
+        for model, value in owed.durations.items():
+            self._durations.setdefault(model, _Histogram()).add(value)
+        self._prompt_characters.total += owed.prompt_characters
+        self._response_characters.total += owed.response_characters
+        self._ticks.total += owed.ticks
+        for label, count in owed.label_overflows.items():
+            self._overflows[label].total += count
+        for dependency, count in owed.checks.items():
+            self._checks[dependency].total += count
+        for dependency, count in owed.failed_checks.items():
+            self._failed_checks[dependency].total += count
+
+    def _all(self) -> Iterator[_Count | _Histogram]:
+        yield from (self._prompt_characters, self._response_characters, self._ticks)
+        for counts in (self._overflows, self._checks, self._failed_checks):
+            yield from counts.values()
+        for series in self._counts.values():
+            yield from (series.requests, series.failures)
+            yield from (c for c in (series.prompt_tokens, series.response_tokens) if c is not None)
+        yield from self._durations.values()
+
+    def _read(self, part: _Part) -> RawTotals:
         return RawTotals(
             series=tuple(
                 SeriesCount(
                     caller=caller,
                     model=model,
-                    requests=series.requests.read(scraped=scraped),
-                    failures=series.failures.read(scraped=scraped),
-                    prompt_tokens=_read(series.prompt_tokens, scraped=scraped),
-                    response_tokens=_read(series.response_tokens, scraped=scraped),
+                    requests=_total(series.requests, part),
+                    failures=_total(series.failures, part),
+                    prompt_tokens=_tokens(series.prompt_tokens, part),
+                    response_tokens=_tokens(series.response_tokens, part),
                 )
                 for (caller, model), series in self._counts.items()
             ),
-            prompt_characters=self._prompt_characters,
-            response_characters=self._response_characters,
-            durations={
-                model: histogram.read(scraped=scraped)
-                for model, histogram in self._durations.items()
-            },
-            label_overflows=dict(self._overflows),
-            ticks=self._ticks,
-            checks=dict(self._checks),
-            failed_checks=dict(self._failed_checks),
+            prompt_characters=_total(self._prompt_characters, part),
+            response_characters=_total(self._response_characters, part),
+            durations={model: _value(found, part) for model, found in self._durations.items()},
+            label_overflows={label: _total(c, part) for label, c in self._overflows.items()},
+            ticks=_total(self._ticks, part),
+            checks={of: _total(count, part) for of, count in self._checks.items()},
+            failed_checks={of: _total(count, part) for of, count in self._failed_checks.items()},
         )
 
     def _key(self, request: Request, now: UnixSeconds) -> SeriesKey:
@@ -157,8 +204,22 @@ def _added(count: _Count | None, tokens: int | None) -> _Count | None:
     return count
 
 
-def _read(count: _Count | None, *, scraped: bool) -> int | None:
-    return None if count is None else count.read(scraped=scraped)
+def _total(count: _Count, part: _Part) -> int:
+    return count.total if count.is_shown is part.value else 0
+
+
+def _counts(series: SeriesCount) -> tuple[int | None, ...]:
+    return series.requests, series.prompt_tokens, series.response_tokens
+
+
+def _tokens(count: _Count | None, part: _Part) -> int | None:
+    return None if count is None else _total(count, part)
+
+
+def _value(histogram: _Histogram, part: _Part) -> HistogramValue:
+    found = histogram if histogram.is_shown is part.value else _Histogram()
+    bounds = (*(str(bound) for bound in DURATION_BOUNDS_SECONDS), "+Inf")
+    return HistogramValue(tuple(zip(bounds, accumulate(found.counts), strict=True)), found.total)
 
 
 def _duration_seconds(request: Request) -> float | None:

@@ -138,6 +138,14 @@ class Cycle:
         """Return the counters; see `RawCounters.totals`."""
         return self._counters.totals(scraped=scraped)
 
+    def withheld(self) -> RawTotals:
+        """Return what was counted and no scrape has shown yet."""
+        return self._counters.withheld()
+
+    def restore(self, owed: RawTotals, now: UnixSeconds) -> None:
+        """Take over what a process before this one had counted and not shown."""
+        self._counters.restore(owed, now)
+
     def expire(self, now: UnixSeconds) -> None:
         """Forget callers and models that have been idle for long, and longer than the window."""
         self._window.move_to(now)

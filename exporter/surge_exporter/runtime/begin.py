@@ -1,10 +1,11 @@
 """Where to begin in a file that is no copy of another: at what matters, and what is history."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from surge_exporter.core.bisect import Timestamps, is_all_older, start_offset
-from surge_exporter.core.identity import Sketch, Trace, find_anchor, find_overlap
+from surge_exporter.core.identity import Sketch, find_anchor, find_overlap
 from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import Source, UnixSeconds
 from surge_exporter.runtime.clock import Clock
@@ -33,6 +34,11 @@ class Beginnings:
         self.history_before: UnixSeconds | None = None
         """The time of a record in a file that was passed over."""
         self._started: float = clock.now()
+        self._resumed_at: float | None = None
+
+    def resume_at(self, at: UnixSeconds) -> None:
+        """Take for history what was there at that time, when another tail stood there."""
+        self._started = self._resumed_at = min(at, self._clock.now())
 
     def is_record(self, source: Source, line: bytes) -> bool:
         """Say whether some bytes are a whole record."""
@@ -47,7 +53,8 @@ class Beginnings:
         Raises:
             OSError: the file cannot be read.
         """
-        if entry.modified >= self._cutoff() - _MODIFIED_SLACK_SECONDS:
+        matters_from = min(self._cutoff(), self._resumed_at or math.inf)
+        if entry.modified >= matters_from - _MODIFIED_SLACK_SECONDS:
             return False
         stream.sniff()
         stream.stamp = entry.stamp
@@ -73,38 +80,55 @@ class Beginnings:
         for origin in replaced:
             offset = _offset_in_cut(stream, origin)
             if offset is not None:
-                stream.begin(offset)
-                stream.sketch = Sketch.of(stream.read_at, offset)
+                if origin.is_inherited:
+                    stream.backlog_end = offset
+                    self._begin_in_history(stream, offset)
+                else:
+                    stream.begin(offset)
+                    stream.sketch = Sketch.of(stream.read_at, offset)
                 return
         if stream.first_size is None and self._is_history(stream):
             stream.first_size = stream.size
         stream.backlog_end = _backlog(stream)
-        if stream.backlog_end and not stream.content.is_compressed:
-            stream.begin(self._window_start(stream))
-        else:
-            stream.begin(0)
+        self._begin_in_history(stream, stream.size)
 
-    def resume(self, stream: Stream, trace: Trace) -> None:
+    def resume(self, stream: Stream, origin: Origin) -> None:
         """Begin in a file that goes on where another was left.
 
         Raises:
             OSError: the file cannot be read.
         """
-        stream.backlog_end = _backlog(stream)
-        stream.begin(trace.offset, trace)
+        left_at = origin.trace.offset
+        if not origin.is_inherited:
+            stream.backlog_end = _backlog(stream)
+            stream.begin(left_at, origin.trace)
+            return
+        stream.backlog_end = min(left_at, stream.size)
+        self._begin_in_history(stream, stream.backlog_end)
+        stream.discarding = origin.trace.is_within_line and stream.offset == left_at
+
+    def _begin_in_history(self, stream: Stream, end: int) -> None:
+        """Begin where the window does, at the end at the latest; at 0 where nothing is history."""
+        is_bisected = stream.backlog_end > 0 and not stream.content.is_compressed
+        stream.begin(self._window_start(stream, end) if is_bisected else 0)
 
     def _is_history(self, stream: Stream) -> bool:
         """Say whether a file was begun before there was anybody to look."""
+        if self._resumed_at is not None:
+            changed = stream.stamp.changed_ns / 1e9
+            if changed < self._resumed_at - _MODIFIED_SLACK_SECONDS:
+                return True
         # The wall clock may have been ahead when we started.
         self._started = min(self._started, self._clock.now())
         first = self._timestamps(stream.source, _whole_lines(stream.read_at(_FIRST_BYTES, 0)))
         return bool(first) and first[0] < self._started - _START_SLACK_SECONDS
 
-    def _window_start(self, stream: Stream) -> int:
-        """Return where the window begins in a file, by bisection where that can be trusted."""
+    def _window_start(self, stream: Stream, end: int) -> int:
+        """Return where before `end` the window begins, by bisection where that can be trusted."""
         timestamps: Timestamps = partial(self._timestamps, stream.source)
         cutoff = self._cutoff()
-        start = start_offset(stream.read_at, stream.size, cutoff=cutoff, timestamps=timestamps)
+        start = start_offset(stream.read_at, end, cutoff=cutoff, timestamps=timestamps)
+        start = min(start, end)
         if is_all_older(stream.read_at, start, cutoff=cutoff, timestamps=timestamps):
             return start
         stream.counts.full_scans += 1

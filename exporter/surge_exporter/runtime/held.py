@@ -34,6 +34,10 @@ class Held:
         self._streams: dict[FileKey, Stream] = {}
         self._first_sizes: dict[FileKey, int] | None = None
 
+    def take_all_as_new(self) -> None:
+        """Take no file for history merely because it is there at the first scan."""
+        self._first_sizes = {}
+
     def is_readable(self, stream: Stream) -> bool:
         """Say whether a file is (still) held, and not to be left alone after an error."""
         return self.holds(stream) and self._clock.monotonic() >= stream.retry_at

@@ -3,11 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Protocol
 
+from surge_exporter.core.checkpoint import Checkpoint
 from surge_exporter.core.cycle import Cycle
+from surge_exporter.core.tally import Tally, empty_tally
 from surge_exporter.model import (
     Observation,
     Rejected,
@@ -17,10 +20,11 @@ from surge_exporter.model import (
     Verdict,
 )
 from surge_exporter.runtime.clock import Clock, Waker
+from surge_exporter.runtime.questions import PATIENCE_SECONDS, Answer, Questions
 from surge_exporter.runtime.reading import TOO_LONG
+from surge_exporter.runtime.statuses import source_statuses
 from surge_exporter.runtime.stream import Chunk
 from surge_exporter.runtime.tail import Tail
-from surge_exporter.runtime.tally import Tally, empty_tally, source_statuses
 from surge_exporter.snapshot import ExporterStatus, Snapshot, SourceStatus, WatchStatus
 
 POLL_SECONDS = 1.0
@@ -29,7 +33,6 @@ POLL_SECONDS = 1.0
 _LEAST_REST_SECONDS = 0.02
 _LONGEST_REST_SECONDS = 0.2
 _BUSY_SECONDS = 0.1  # reading for longer, the loop answers between two chunks
-_PATIENCE_SECONDS = 2.0  # how long a reader waits for a fresh snapshot
 _EXPIRE_SECONDS = 600.0
 _NEWEST_REJECTED = 10
 _MOST_FAILURES = 10
@@ -69,7 +72,7 @@ class Watching(Protocol):
 class Loop:
     """Owns the pipeline. `run` is the one thread that reads and observes; any thread may ask.
 
-    `_turn` guards the questions and answers between threads, and nothing else.
+    `_reloading` guards what is asked of a reload, `Questions` all else that crosses threads.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Loop:
         judge: Callable[[Observation, Tuning], Verdict],
         watcher: Watching,
         status: Callable[[], ExporterStatus],
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         """Take what the composition root wires together.
 
@@ -92,6 +96,7 @@ class Loop:
             judge: turns an observation into a verdict.
             watcher: wakes the waker when something changes in the directories it is given.
             status: says how the exporter itself goes; reload and rejections are filled in here.
+            checkpoint: where the process before this one stood; what came since then counts.
         """
         self._clock = clock
         self._waker = waker
@@ -101,18 +106,21 @@ class Loop:
         self._status = status
         self._pipeline = build(None)
         self._loaded = False
-        self._live = empty_tally()
+        self._live: Tally = empty_tally()
+        self._is_live_shown = False
+        self._checkpoints = 0
         self._with_history = empty_tally()  # of what this pipeline read, and no other
         self._newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
         self._reload_error: str | None = None
         self._reloaded_at = clock.now()
         self._expired_at = clock.monotonic()
         self._stopping = False
-        self._turn = threading.Condition()
-        self._asked = self._heard = self._answered = 0
-        self._scrape_asked = self._scrape_heard = False
+        self._reloading = threading.Condition()
         self._reloads_wanted = self._reloads_done = 0
-        self._latest = self._take_snapshot(scraped=False)
+        self._resumed_from = checkpoint
+        if checkpoint is not None:
+            self._resume(checkpoint)
+        self._questions = Questions(waker.wake, self._take_snapshot())
 
     @property
     def ready(self) -> bool:
@@ -124,24 +132,23 @@ class Loop:
         self._stopping = True
         self._waker.wake()
 
-    def snapshot(self, *, scraped: bool = False) -> Snapshot:
-        """Return a snapshot of now: new lines are read first. Any thread but the loop's.
+    def snapshot(self) -> Snapshot:
+        """Return a snapshot of now: new lines are read first. Any thread but the loop's."""
+        return self._questions.ask()
 
-        While the loop is busy for long, the newest snapshot there is comes back instead.
-        A `scraped` one lets new counter series show their first count in the next.
-        """
-        with self._turn:
-            self._scrape_asked |= scraped
-            self._ask()
-            return self._latest
+    def scrape(self) -> Answer:
+        """Return the same to a scrape, which lets new counters show their count in the next."""
+        return self._questions.ask_as_scrape()
 
     def reload(self) -> str | None:
         """Build the pipeline anew from the configuration; return what is wrong with it."""
-        with self._turn:
+        with self._reloading:
             self._reloads_wanted += 1
             ticket = self._reloads_wanted
             self._waker.wake()
-            if not self._turn.wait_for(lambda: self._reloads_done >= ticket, _PATIENCE_SECONDS):
+            if not self._reloading.wait_for(
+                lambda: self._reloads_done >= ticket, PATIENCE_SECONDS
+            ):
                 return "the exporter is busy reading; it will reload as soon as it can"
             return self._reload_error
 
@@ -161,8 +168,7 @@ class Loop:
             self._follow()
         finally:
             self._stopping = True
-            with self._turn:
-                self._turn.notify_all()  # nobody is going to answer whoever still waits
+            self._questions.close()
             self._pipeline.tail.close()
 
     def _follow(self) -> None:
@@ -182,7 +188,7 @@ class Loop:
     def turn(self) -> None:
         """Read all there is, answer whoever asked before, and look after old labels."""
         began = self._clock.monotonic()
-        self._hear()
+        self._questions.hear()
         self._reload_if_wanted(began)
         self._watcher.watch(self._pipeline.tail.directories)
         self._read(began)
@@ -208,7 +214,7 @@ class Loop:
             if self._stopping:
                 return
             if self._clock.monotonic() - began > _BUSY_SECONDS:
-                self._hear()
+                self._questions.hear()
                 self._answer()
 
     def _wait(self, spent: float) -> None:
@@ -217,38 +223,12 @@ class Loop:
         The rest is as long as the turn took, so that a busy directory takes half a core at most.
         """
         rest = min(max(spent, _LEAST_REST_SECONDS), _LONGEST_REST_SECONDS)
-        with self._turn:
-            self._turn.wait_for(lambda: self._asked != self._answered or self._stopping, rest)
+        self._questions.rest(rest)
         if not self._stopping:
             self._waker.wait(POLL_SECONDS)
 
-    def _ask(self) -> None:
-        """Ask for an answer and wait for it; `_turn` is held."""
-        self._asked += 1
-        ticket = self._asked
-        self._waker.wake()
-        self._turn.notify_all()
-        self._turn.wait_for(lambda: self._answered >= ticket or self._stopping, _PATIENCE_SECONDS)
-
-    def _hear(self) -> None:
-        """Note who asked so far: the next answer is theirs. Who asks later may have written
-        a line that is read no more, and waits for the answer after it.
-        """
-        with self._turn:
-            self._heard = self._asked
-            self._scrape_heard |= self._scrape_asked
-            self._scrape_asked = False
-
     def _answer(self) -> None:
-        """Give whoever was heard a snapshot of now."""
-        if self._heard == self._answered:
-            return
-        latest = self._take_snapshot(scraped=self._scrape_heard)
-        with self._turn:
-            self._latest = latest
-            self._answered = self._heard
-            self._scrape_heard = False
-            self._turn.notify_all()
+        self._questions.answer(self._take_scrape, self._take_snapshot)
 
     def _ingest(self, chunk: Chunk) -> None:
         ingested = self._pipeline.cycle.ingest(
@@ -257,9 +237,8 @@ class Loop:
         rejected = (*ingested.rejected, *repeat(TOO_LONG, chunk.too_long))
         if rejected:
             self._show_rejected(chunk.source, rejected)
-        self._with_history[chunk.source].add(chunk, ingested, rejected)
-        if chunk.live:
-            self._live[chunk.source].add(chunk, ingested, rejected)
+        for tally in (self._with_history, self._live) if chunk.live else (self._with_history,):
+            tally[chunk.source].add(ingested, rejected, read_bytes=chunk.read_bytes)
 
     def _show_rejected(self, source: Source, rejected: Sequence[Rejected]) -> None:
         newest = [(source, line) for line in reversed(rejected[-_NEWEST_REJECTED:])]
@@ -289,9 +268,9 @@ class Loop:
         wanted = self._reloads_wanted
         if wanted != self._reloads_done:
             self._rebuild(began)
-            with self._turn:
+            with self._reloading:
                 self._reloads_done = wanted
-                self._turn.notify_all()
+                self._reloading.notify_all()
 
     def _rebuild(self, began: float) -> None:
         try:
@@ -311,9 +290,12 @@ class Loop:
 
     def _replace(self, pipeline: Pipeline, began: float) -> None:
         """Begin anew with a pipeline that reads otherwise; counters go on where they were."""
-        if self._loaded:
-            self._read(began)  # to the new pipeline, what is there now is history
         old = self._pipeline
+        if self._loaded:
+            self._read(began)
+            pipeline.tail.resume(self._checkpoint())
+        elif self._resumed_from is not None:
+            pipeline.tail.resume(self._resumed_from)
         pipeline.cycle.take_over(old.cycle)
         for source, counts in pipeline.tail.counts.items():
             before = old.tail.counts[source]
@@ -327,7 +309,32 @@ class Loop:
         self._pipeline = pipeline
         self._announce()
 
-    def _take_snapshot(self, *, scraped: bool) -> Snapshot:
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Go on where the process before this one was when it showed its counters last."""
+        self._pipeline.tail.resume(checkpoint)
+        self._pipeline.cycle.restore(checkpoint.owed, self._clock.now())
+        self._live = {**self._live, **checkpoint.owed_lines}
+
+    def _checkpoint(self) -> Checkpoint:
+        self._checkpoints += 1
+        return Checkpoint(
+            at=self._clock.now(),
+            number=self._checkpoints,
+            traces=self._pipeline.tail.traces(),
+            owed=self._pipeline.cycle.withheld(),
+            owed_lines={} if self._is_live_shown else deepcopy(self._live),
+        )
+
+    def _take_scrape(self) -> Answer:
+        """Take a snapshot for a scrape: whatever counter it shows will be shown in full."""
+        if not self._loaded:  # half of what is owed is not read yet
+            return Answer(self._take_snapshot())
+        checkpoint = self._checkpoint()
+        snapshot = self._take_snapshot(scraped=True)
+        self._is_live_shown = True
+        return Answer(snapshot, checkpoint)
+
+    def _take_snapshot(self, *, scraped: bool = False) -> Snapshot:
         pipeline, now = self._pipeline, self._clock.now()
         pipeline.tail.measure()
         observation = pipeline.cycle.observe(now) if self._loaded else None
@@ -338,7 +345,7 @@ class Loop:
             tuning=pipeline.tuning,
             horizon_seconds=pipeline.horizon_seconds,
             totals=pipeline.cycle.totals(scraped=scraped),
-            sources=self._statuses(self._live),
+            sources=self._statuses(self._live if self._is_live_shown else empty_tally()),
             sources_with_history=self._statuses(self._with_history),
             exporter=replace(
                 self._status(),

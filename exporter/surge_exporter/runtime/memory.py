@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from surge_exporter.core.identity import Candidate, Relation, Trace
@@ -10,7 +10,8 @@ from surge_exporter.model import Source
 from surge_exporter.runtime.filesystem import FileKey, Stamp
 from surge_exporter.runtime.stream import Stream
 
-_MOST_GHOSTS = 256
+_MOST_GHOSTS = 512
+_MOST_SAVED = 256  # per source: a state file stays within a megabyte
 _MOST_REPLACED = 4
 
 
@@ -36,7 +37,9 @@ class Origin(NamedTuple):
     relation: Relation
     trace: Trace
     holder: Stream | Parked | None
-    """None if it is gone."""
+    """None if it is gone, or not met again."""
+    is_inherited: bool = False
+    """Whether it was another tail that read it: what it read is in no window of ours."""
 
 
 class Memory:
@@ -47,6 +50,7 @@ class Memory:
         self._ghosts: dict[Source, deque[Trace]] = {
             source: deque(maxlen=_MOST_GHOSTS) for source in sources
         }
+        self._inherited: dict[int, Trace] = {}
 
     def remember(self, source: Source, trace: Trace) -> None:
         """Keep the trace of a file that is gone: a copy may turn up."""
@@ -56,6 +60,30 @@ class Memory:
     def forget(self, source: Source, trace: Trace) -> None:
         """Give up the trace of a file that has turned up."""
         self._ghosts[source].remove(trace)
+        self._inherited.pop(id(trace), None)
+
+    def inherit(self, source: Source, traces: Iterable[Trace]) -> None:
+        """Keep the traces of files as another tail read them, before this one."""
+        for trace in traces:
+            self.remember(source, trace)
+            self._inherited[id(trace)] = trace
+
+    def traces(self, source: Source, held: Iterable[Stream]) -> tuple[Trace, ...]:
+        """Return what is known of the files of a source, the likeliest to be met again last.
+
+        Of too many the last: those left out are hardly written to any more.
+        """
+        parked = [p for p in self.parked.values() if p.source is source]
+        parked.sort(key=lambda p: p.stamp.changed_ns)
+        known = [
+            *self._ghosts[source],
+            *(p.trace for p in parked if p.trace is not None),
+            *(stream.trace() for stream in held if stream.source is source),
+        ]
+        # What was known from another tail and has not changed since is known twice.
+        once = {(trace.path, trace.offset): trace for trace in known if trace.anchor}
+        newest = list(once.values())[-_MOST_SAVED:]
+        return tuple(replace(trace, sketch=trace.sketch.copy()) for trace in newest)
 
     def park(self, parked: Parked) -> None:
         """Keep in mind a file that is closed but still there."""
@@ -87,13 +115,13 @@ class Memory:
             origin = holder.read_at if isinstance(holder, Stream) else None
             relation = candidate.relation_to(trace, origin)
             if relation is not Relation.DIFFERENT:
-                best = Origin(relation, trace, holder)
+                best = Origin(relation, trace, holder, id(trace) in self._inherited)
         return best
 
     def replaced_by(self, stream: Stream, held: Iterable[Stream]) -> list[Origin]:
         """Return the files that stood where this one stands, the newest first."""
         before = [
-            Origin(Relation.DIFFERENT, trace, holder)
+            Origin(Relation.DIFFERENT, trace, holder, id(trace) in self._inherited)
             for trace, holder in self._candidates(stream, held)
             if trace.path == stream.path
         ]

@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from surge_exporter.core.identity import Relation
+from surge_exporter.core.checkpoint import Checkpoint
+from surge_exporter.core.identity import Relation, Trace
 from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import Source, UnixSeconds
 from surge_exporter.runtime.begin import Beginnings
@@ -54,6 +55,23 @@ class Tail:
         self.directories = self._scanner.directories
         self.grown: set[str] = set()
         """The directories where the last poll found new lines."""
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Count on from where another tail stood. Before the first poll.
+
+        What was read up to then is history; what came since is live, however old. A file that
+        is not known from then is history if it began before.
+        """
+        for source in self.counts:
+            self._memory.inherit(source, checkpoint.traces.get(source, ()))
+        self._beginnings.resume_at(checkpoint.at)
+        self._held.take_all_as_new()
+
+    def traces(self) -> dict[Source, tuple[Trace, ...]]:
+        """Return what was read of each file, those of most interest last, for a checkpoint."""
+        return {
+            source: self._memory.traces(source, self._held.reading()) for source in self.counts
+        }
 
     @property
     def history_before(self) -> UnixSeconds | None:
@@ -167,11 +185,14 @@ class Tail:
             if stream.has_line() or stream.content.is_compressed:
                 replaced = self._memory.replaced_by(stream, self._held.reading())
                 self._beginnings.begin(stream, replaced)
+        elif _is_cut_short(stream, origin):
+            self._take_over(stream.source, origin)
+            self._beginnings.resume(stream, origin)
         elif origin.relation is Relation.PART or self._is_all_known(stream, origin):
             stream.is_settled = True
         elif self._says_more(stream, origin.holder):
             self._take_over(stream.source, origin)
-            self._beginnings.resume(stream, origin.trace)
+            self._beginnings.resume(stream, origin)
 
     def _is_all_known(self, stream: Stream, origin: Origin) -> bool:
         return origin.holder is not None and stream.size <= origin.trace.offset
@@ -260,6 +281,15 @@ class Tail:
             yield from stream.drain()
         if not stream.is_waiting:
             yield from self._read_rest(stream)
+
+
+def _is_cut_short(stream: Stream, origin: Origin) -> bool:
+    """Say whether a file lost its end between two tails: not all of it had reached the disk.
+
+    At the path of the file that was read it is no copy that is on its way.
+    """
+    is_part = origin.relation is Relation.PART
+    return is_part and origin.is_inherited and stream.path == origin.trace.path
 
 
 def _pending_bytes(stream: Stream) -> int:

@@ -4,7 +4,9 @@ import gzip
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from enum import Enum
 from urllib.parse import parse_qs, urlsplit
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +20,7 @@ _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 _COMPRESS_FROM_BYTES = 1024
 _PLAIN_ACCEPT = "text/plain"
+_SCRAPE_HEADER = "x-prometheus-scrape-timeout-seconds"
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +52,27 @@ class WebResponse:
     body: bytes
     content_type: str = _TEXT
     headers: Mapping[str, str] = field(default_factory=dict)
+    sending: AbstractContextManager[None] = field(default_factory=nullcontext, compare=False)
+    """What is to happen around the sending; it is told if that fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What one scrape shows."""
+
+    registry: CollectorRegistry
+    sending: AbstractContextManager[None] = field(default_factory=nullcontext)
+
+
+class Visitor(Enum):
+    """Who reads `/metrics`."""
+
+    SCRAPER = "scraper"
+    """A server that says so, as Prometheus and all that scrape like it do."""
+    UNKNOWN = "unknown"
+    """A scraper that does not say so, or a person."""
+    PASSER_BY = "passer-by"
+    """Somebody who gets only a part, or only the headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +85,7 @@ class Service:
     """Reload the configuration; return what is wrong with it."""
     report: Callable[[Snapshot], str]
     """The JSON contract of a loaded snapshot."""
-    registry: CollectorRegistry
+    scrape: Callable[[Visitor], Scrape]
     lifecycle_enabled: Callable[[], bool]
     """Whether reloading over HTTP is allowed now; a reload may change it."""
 
@@ -91,8 +115,9 @@ def handle(service: Service, request: WebRequest) -> WebResponse:
 
 
 def _metrics(service: Service, request: WebRequest) -> WebResponse:
-    registry = service.registry
     names = request.query.get("name[]")
+    scrape = service.scrape(_visitor(request))
+    registry = scrape.registry
     if names:
         registry = registry.restricted_registry(names)  # type: ignore[assignment]
     accept = request.headers.get("accept", _PLAIN_ACCEPT)
@@ -103,8 +128,15 @@ def _metrics(service: Service, request: WebRequest) -> WebResponse:
     body = encode(registry)
     if _accepts_gzip(request.headers) and len(body) >= _COMPRESS_FROM_BYTES:
         compressed = gzip.compress(body, compresslevel=1)
-        return WebResponse(200, compressed, content_type, {"Content-Encoding": "gzip"})
-    return WebResponse(200, body, content_type)
+        coding = {"Content-Encoding": "gzip"}
+        return WebResponse(200, compressed, content_type, coding, scrape.sending)
+    return WebResponse(200, body, content_type, sending=scrape.sending)
+
+
+def _visitor(request: WebRequest) -> Visitor:
+    if request.method == "HEAD" or "name[]" in request.query:
+        return Visitor.PASSER_BY
+    return Visitor.SCRAPER if _SCRAPE_HEADER in request.headers else Visitor.UNKNOWN
 
 
 def _status_page(service: Service, _: WebRequest) -> WebResponse:

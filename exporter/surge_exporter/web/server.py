@@ -50,7 +50,9 @@ class _Handler(BaseHTTPRequestHandler):
         # A folded header would carry its line break into whatever quotes it.
         headers = {name.lower(): " ".join(value.split()) for name, value in self.headers.items()}
         request = WebRequest(self.command, self.path, headers)
-        self._write(handle(self.server.service, request))
+        response = handle(self.server.service, request)
+        with response.sending:
+            self._write(response)
 
     def _drop_body(self) -> bool:
         """Read a body nobody asked for, so that the next request begins where it should."""

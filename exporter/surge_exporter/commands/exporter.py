@@ -1,0 +1,191 @@
+"""The parts of a running exporter, wired: the composition root of `serve` and `demo`."""
+
+import logging
+import platform
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from surge_exporter import __version__
+from surge_exporter import config as configuration
+from surge_exporter.commands import options
+from surge_exporter.commands.options import USAGE_ERROR, Fault
+from surge_exporter.config import Config
+from surge_exporter.core.cycle import Cycle
+from surge_exporter.model import Seconds, Source
+from surge_exporter.render.report import to_json
+from surge_exporter.runtime.clock import Clock, QueueWaker
+from surge_exporter.runtime.filesystem import OsFileSystem
+from surge_exporter.runtime.logs import CountingHandler
+from surge_exporter.runtime.loop import Loop, Pipeline
+from surge_exporter.runtime.questions import Answer
+from surge_exporter.runtime.state import StateFile
+from surge_exporter.runtime.tail import Tail
+from surge_exporter.runtime.watch import NoWatcher, Watcher
+from surge_exporter.signals import judge
+from surge_exporter.snapshot import ExporterStatus, Snapshot, StateStatus
+from surge_exporter.web.app import Scrape, Service, Visitor
+from surge_exporter.web.exposition import SnapshotCollector
+from surge_exporter.web.server import WebServer, parse_address
+
+_log = logging.getLogger(__name__)
+
+
+class Exporter:
+    """The parts of a running exporter, wired; `serve` and `demo` are two ways to run it."""
+
+    def __init__(
+        self,
+        load: Callable[[], Config],
+        clock: Clock,
+        logged: CountingHandler,
+        *,
+        with_process_metrics: bool = True,
+        poll_only: bool = False,
+        state_file: StateFile | None = None,
+    ) -> None:
+        """Build all parts and bind the addresses; of telemetry, nothing is read yet.
+
+        Raises:
+            Fault: the configuration cannot be used, or an address cannot be bound.
+        """
+        self._load = load
+        self._clock = clock
+        self._logged = logged
+        self._state_file = state_file
+        self._has_scraper = False
+        self._config: Config | None = None
+        self._bound: tuple[str, ...] = ()
+        waker = QueueWaker()
+        self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
+        try:
+            self.loop = Loop(
+                clock=clock,
+                waker=waker,
+                build=self._build,
+                judge=judge,
+                watcher=self._watcher,
+                status=self._status,
+                checkpoint=state_file.load(clock.now()) if state_file else None,
+            )
+            self.web = self._serve(with_process_metrics=with_process_metrics)
+        except ValueError as error:
+            raise Fault(str(error), USAGE_ERROR) from error
+        except OSError as error:
+            raise Fault(str(error)) from error
+
+    def run(self) -> None:
+        """Follow telemetry until SIGTERM or SIGINT."""
+        signal.signal(signal.SIGTERM, lambda *_: self.loop.stop())
+        signal.signal(signal.SIGINT, lambda *_: self.loop.stop())
+        signal.signal(signal.SIGHUP, lambda *_: self.loop.request_reload())
+        _log.info("listening urls=%s", ",".join(self.web.urls))
+        try:
+            self.loop.run()
+        finally:
+            self._watcher.stop()
+            self.web.stop()
+            _log.info("stopped")
+
+    def _serve(self, *, with_process_metrics: bool) -> WebServer:
+        config = self._config or Config()
+        stock = CollectorRegistry()
+        if with_process_metrics:
+            for collector in (ProcessCollector, PlatformCollector, GCCollector):
+                collector(registry=stock)
+        service = Service(
+            snapshot=self.loop.snapshot,
+            ready=lambda: self.loop.ready,
+            reload=self.loop.reload,
+            report=_report,
+            scrape=lambda visitor: self._scrape(visitor, stock),
+            lifecycle_enabled=self._lifecycle_enabled,
+        )
+        self._bound = config.web.listen_addresses
+        return WebServer(config.web.listen_addresses, service)
+
+    def _scrape(self, visitor: Visitor, stock: CollectorRegistry) -> Scrape:
+        """Take a scrape; it counts as one unless it is a person's beside a scraper's."""
+        self._has_scraper |= visitor is Visitor.SCRAPER
+        counts = visitor is (Visitor.SCRAPER if self._has_scraper else Visitor.UNKNOWN)
+        answer = self.loop.scrape() if counts else Answer(self.loop.snapshot())
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(SnapshotCollector(lambda: answer.snapshot))
+        registry.register(stock)
+        if self._state_file is None or answer.checkpoint is None:
+            return Scrape(registry)
+        return Scrape(registry, self._state_file.serving(answer.checkpoint))
+
+    def _lifecycle_enabled(self) -> bool:
+        return self._config is not None and self._config.web.enable_lifecycle
+
+    def _build(self, current: Pipeline | None) -> Pipeline:
+        """Build the pipeline of the configuration as it is now.
+
+        What is read stays if only thresholds changed; addresses are bound once, at the start.
+        """
+        config, before = self._load(), self._config
+        for address in config.web.listen_addresses:
+            parse_address(address)
+        if current is not None and config.web.listen_addresses != self._bound:
+            _log.warning(
+                "listen addresses changed, a restart is needed to use them configured=%s",
+                ",".join(config.web.listen_addresses),
+            )
+        cycle, tail = None, None
+        if current is not None and before is not None and _reads_the_same(config, before):
+            cycle, tail = current.cycle, current.tail
+        telemetry = configuration.telemetry(config)
+        patterns = _absolute(options.patterns(config))
+        if cycle is None or tail is None:
+            cycle = Cycle(telemetry)
+            tail = Tail(
+                OsFileSystem(),
+                self._clock,
+                patterns,
+                window_seconds=2 * telemetry.horizon_seconds,
+                timestamps=cycle.timestamps,
+            )
+        self._config = config
+        return Pipeline(
+            cycle=cycle,
+            tail=tail,
+            tuning=configuration.tuning(config),
+            horizon_seconds=Seconds(telemetry.horizon_seconds),
+            patterns=patterns,
+        )
+
+    def _status(self) -> ExporterStatus:
+        return ExporterStatus(
+            version=__version__,
+            revision="",
+            python_version=platform.python_version(),
+            reload_successful=True,
+            reload_success_at=self._clock.now(),
+            log_messages=self._logged.counts(),
+            state=StateStatus() if self._state_file is None else self._state_file.status,
+        )
+
+
+def _reads_the_same(config: Config, before: Config) -> bool:
+    return (config.telemetry, config.window, config.limits) == (
+        before.telemetry,
+        before.window,
+        before.limits,
+    )
+
+
+def _absolute(patterns: Mapping[Source, tuple[str, ...]]) -> dict[Source, tuple[str, ...]]:
+    """Say of each glob where it really leads, whatever directory this was started in."""
+    return {
+        source: tuple(str(Path(glob).absolute()) for glob in globs)
+        for source, globs in patterns.items()
+    }
+
+
+def _report(snapshot: Snapshot) -> str:
+    if snapshot.observation is None or snapshot.verdict is None:
+        raise ValueError("expected a loaded snapshot")
+    return to_json(snapshot.observation, snapshot.verdict, snapshot.sources_with_history)

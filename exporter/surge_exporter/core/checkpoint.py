@@ -1,0 +1,84 @@
+"""Where reading stood when a scrape was served: what the next process needs to count on.
+
+Counters begin at 0 in every process, so their values are not kept. Kept are the places up to
+which lines were counted, and the few counts that no scrape had shown yet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zlib import crc32
+
+import msgspec
+
+from surge_exporter.core.identity import Trace
+from surge_exporter.core.tally import LineCounts
+from surge_exporter.model import Seconds, Source, UnixSeconds
+from surge_exporter.snapshot import RawTotals, StateFault
+
+OLDEST_SECONDS = Seconds(86400.0)
+"""What was written during a longer absence is history: counted at once, it would look like a
+surge to every rate."""
+
+_MAGIC = b"surge-exporter state"
+_VERSION = 1
+
+
+class StateError(ValueError):
+    """A saved checkpoint that cannot be used, and why."""
+
+    def __init__(self, fault: StateFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What has been counted, as of one snapshot. Shares nothing with whoever reads on."""
+
+    at: UnixSeconds
+    number: int
+    """Which one of its process."""
+    traces: Mapping[Source, tuple[Trace, ...]]
+    """What was read of every file, those of most interest last."""
+    owed: RawTotals
+    """Counted, but yet to be shown by a scrape."""
+    owed_lines: Mapping[Source, LineCounts]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Checkpoint)
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """Return a header line with version and checksum, then JSON."""
+    body = _encoder.encode(checkpoint)
+    return b"%s %d %08x\n%s\n" % (_MAGIC, _VERSION, crc32(body), body)
+
+
+def decode(data: bytes, now: UnixSeconds) -> Checkpoint:
+    """Return the checkpoint that was encoded.
+
+    Raises:
+        StateError: it is none, it is damaged, of another version, or too old.
+    """
+    header, _, rest = data.partition(b"\n")
+    fields = header.removeprefix(_MAGIC).split()
+    if not header.startswith(_MAGIC) or len(fields) != 2:  # noqa: PLR2004 - version, checksum
+        expected = f"expected a file that begins with {_MAGIC.decode()!r}"
+        raise StateError(StateFault.CORRUPT, f"{expected}, got {header[:40]!r}")
+    version, checksum = fields
+    if version != b"%d" % _VERSION:
+        expected = f"expected version {_VERSION}, got {version.decode(errors='replace')}"
+        raise StateError(StateFault.VERSION, expected)
+    body = rest.removesuffix(b"\n")
+    if checksum != b"%08x" % crc32(body):
+        raise StateError(StateFault.CORRUPT, "expected the checksum of its header, got another")
+    try:
+        checkpoint = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StateError(StateFault.CORRUPT, str(error)) from error
+    age = now - checkpoint.at
+    if age > OLDEST_SECONDS:
+        expected = f"expected one of the last {OLDEST_SECONDS / 3600:g} h"
+        raise StateError(StateFault.TOO_OLD, f"{expected}, got one {age / 3600:.0f} h old")
+    return checkpoint

@@ -1,0 +1,125 @@
+"""The state file: the checkpoint of the last scrape that was served, on disk.
+
+A process killed between sending a scrape and putting its checkpoint in place would have the next
+one count some lines twice. So the file is written before the scrape is sent, renamed when it
+was, within microseconds, and only then forced to the disk: no scrape waits for a slow one. Power
+that fails before that leaves the checkpoint before, or a damaged one, which is not used.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from threading import Lock
+
+from surge_exporter.core import checkpoint as checkpoints
+from surge_exporter.core.checkpoint import Checkpoint, StateError
+from surge_exporter.model import UnixSeconds
+from surge_exporter.snapshot import StateFault, StateStatus
+
+_log = logging.getLogger(__name__)
+
+
+class StateFile:
+    """Loads once, then saves whatever is served. Threads may save at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._names = count()
+        self._lock = Lock()
+        self._status = StateStatus()
+        self._newest = 0
+        self._fails = False
+
+    @property
+    def status(self) -> StateStatus:
+        """How saving goes; any thread."""
+        return self._status
+
+    def load(self, now: UnixSeconds) -> Checkpoint | None:
+        """Return the checkpoint that was saved; None, counted and logged, if it is of no use."""
+        for left in self._path.parent.glob(f".{self._path.name}.*"):
+            left.unlink(missing_ok=True)
+        try:
+            return checkpoints.decode(self._path.read_bytes(), now)
+        except FileNotFoundError:
+            _log.info("no state yet, counting from now on path=%s", self._path)
+        except OSError as error:
+            self._reject(StateFault.UNREADABLE, error)
+        except StateError as error:
+            self._reject(error.fault, error)
+        return None
+
+    @contextmanager
+    def serving(self, checkpoint: Checkpoint) -> Iterator[None]:
+        """Put a checkpoint in place if its scrape is served, which is what the block does.
+
+        Raises only what the block does: what keeps state from being saved is counted and logged.
+        """
+        written = self._write(checkpoint)
+        try:
+            yield
+        except BaseException:
+            if written is not None:
+                written.unlink(missing_ok=True)
+            raise
+        if written is not None:
+            self._put_in_place(written, checkpoint)
+
+    def _write(self, checkpoint: Checkpoint) -> Path | None:
+        path = self._path.with_name(f".{self._path.name}.{next(self._names)}")
+        try:
+            path.write_bytes(checkpoints.encode(checkpoint))
+        except OSError as error:
+            self._fail(error)
+            return None
+        return path
+
+    def _put_in_place(self, written: Path, checkpoint: Checkpoint) -> None:
+        with self._lock:
+            try:
+                if checkpoint.number < self._newest:
+                    written.unlink()  # a scrape that was slow to send, after a newer one
+                    return
+                written.replace(self._path)
+                self._newest = checkpoint.number
+                self._status = replace(self._status, saved_at=checkpoint.at)
+                _sync(self._path)
+                _sync(self._path.parent)
+            except OSError as error:
+                self._fail(error)
+            else:
+                self._recover()
+
+    def _fail(self, error: OSError) -> None:
+        self._status = replace(self._status, save_errors=self._status.save_errors + 1)
+        if not self._fails:
+            _log.error("state cannot be saved path=%s error=%s", self._path, error)
+        self._fails = True
+
+    def _recover(self) -> None:
+        if self._fails:
+            _log.info("state is saved again path=%s", self._path)
+        self._fails = False
+
+    def _reject(self, fault: StateFault, error: Exception) -> None:
+        _log.error(
+            "state not used, counting from now on path=%s reason=%s error=%s",
+            self._path,
+            fault,
+            error,
+        )
+        rejected = {**self._status.rejected, fault: self._status.rejected[fault] + 1}
+        self._status = replace(self._status, rejected=rejected)
+
+
+def _sync(path: Path) -> None:
+    """Force a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
