@@ -123,13 +123,13 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes `target` every second."""
+def prometheus(folder: Path, target: str, *, interval: str = "1s") -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes `target`."""
     program = installed("prometheus")
     folder.mkdir()
     config = folder / "prometheus.yml"
     config.write_text(
-        "global: {scrape_interval: 1s}\n"
+        f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}\n"
         "scrape_configs:\n"
         "  - job_name: surge\n"
         f"    static_configs: [{{targets: ['{target.removeprefix('http://')}']}}]\n"

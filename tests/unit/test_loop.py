@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from surge_exporter.core.checkpoint import Checkpoint
 from surge_exporter.core.cycle import Cycle, Telemetry
 from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.metrics import METRICS
@@ -67,7 +68,9 @@ class TellingTail(Tail):
 class Rig:
     """A loop over real files in a folder. The test is its composition root."""
 
-    def __init__(self, folder: Path, waker: Waker | None = None) -> None:
+    def __init__(
+        self, folder: Path, waker: Waker | None = None, *, checkpoint: Checkpoint | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.files = HookedFiles()
         self.telemetry = Telemetry()
@@ -89,6 +92,7 @@ class Rig:
             judge=judge,
             watcher=self.watcher,
             status=snapshots.exporter,
+            checkpoint=checkpoint,
         )
         if isinstance(waker, Turner):
             waker.turn = self.loop.turn
@@ -311,6 +315,64 @@ def test_what_was_there_before_the_start_is_in_the_windows_and_not_in_the_counte
     assert set(of(snapshot).rejected.values()) == {0}
 
 
+def test_every_counter_is_zero_in_the_first_scrape_of_a_process(tmp_path: Path) -> None:
+    """The process before may have ended lower: only a fall tells Prometheus of a new one."""
+    rig = Rig(tmp_path)
+    rig.loop.snapshot()
+    rig.write(request_line(NOW), b"no json\n", ticks=[tick_line(NOW)])
+
+    looks = [rig.scrape() for _ in range(2)]
+
+    assert [(look.totals.ticks, of(look).lines, of(look).read_bytes > 0) for look in looks] == [
+        (0, 0, False),
+        (1, 2, True),
+    ]
+    assert [of(look).rejected[RejectReason.JSON] for look in looks] == [0, 1]
+
+
+def test_a_scrape_comes_with_where_reading_stood_and_what_it_owes(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.loop.snapshot()
+    rig.request()
+
+    first, second = (rig.loop.scrape().checkpoint for _ in range(2))
+
+    assert first is not None
+    assert second is not None
+    (trace,) = second.traces[Source.REQUESTS]
+    assert (trace.path, trace.offset) == (str(rig.requests), rig.requests.stat().st_size)
+    assert [sum(s.requests for s in c.owed.series) for c in (first, second)] == [1, 0]
+    assert first.owed_lines[Source.REQUESTS].lines == 1
+    assert second.owed_lines == {}
+    assert second.number > first.number
+
+
+def test_a_process_pays_what_the_one_before_it_owes(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.loop.snapshot()
+    rig.write(request_line(NOW), b"no json\n", ticks=[tick_line(NOW)])
+    checkpoint = rig.loop.scrape().checkpoint
+    rig.write(request_line(NOW))
+
+    again = Rig(tmp_path, checkpoint=checkpoint)
+    looks = [again.scrape() for _ in range(2)]
+
+    assert [(requests_total(look), of(look).lines, look.totals.ticks) for look in looks] == [
+        ([0], 0, 0),
+        ([2], 3, 1),
+    ]
+    assert recent(looks[0]) == 2
+
+
+def test_there_is_no_checkpoint_until_all_that_came_since_the_last_one_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "PATIENCE_SECONDS", 0.0)
+    rig = Rig(tmp_path, ScriptedWaker())
+
+    assert rig.loop.scrape().checkpoint is None
+
+
 def test_a_second_tally_holds_history_and_what_came_later(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.write(request_line(NOW - 60), b"no json\n")
@@ -410,6 +472,17 @@ def test_the_directories_of_telemetry_are_watched(tmp_path: Path) -> None:
     rig.loop.turn()
 
     assert rig.watcher.watched == [str(tmp_path)]
+
+
+def test_directories_are_watched_before_anybody_looks_into_them(tmp_path: Path) -> None:
+    """Case 47. What is written in between is announced."""
+    rig = Rig(tmp_path)
+    watched: list[str] = []
+    rig.files.once("after_scan", lambda: watched.extend(rig.watcher.watched))
+
+    rig.loop.turn()
+
+    assert watched == [str(tmp_path)]
 
 
 def test_a_reload_brings_new_thresholds_and_keeps_what_was_read(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ Counters begin at 0 in every process, so their values are not kept. Kept are the
 which lines were counted, and the few counts that no scrape had shown yet.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import msgspec
@@ -51,7 +51,7 @@ _decoder = msgspec.json.Decoder(Checkpoint)
 
 def encode(checkpoint: Checkpoint) -> bytes:
     """Return a header line with version and checksum, then JSON."""
-    body = _encoder.encode(checkpoint)
+    body = _encoder.encode(_with_paths(checkpoint, _spelled))
     return b"%s %d %08x\n%s\n" % (_MAGIC, _VERSION, crc32(body), body)
 
 
@@ -81,4 +81,21 @@ def decode(data: bytes, now: UnixSeconds) -> Checkpoint:
     if age > OLDEST_SECONDS:
         expected = f"expected one of the last {OLDEST_SECONDS / 3600:g} h"
         raise StateError(StateFault.TOO_OLD, f"{expected}, got one {age / 3600:.0f} h old")
-    return checkpoint
+    return _with_paths(checkpoint, _unspelled)
+
+
+def _with_paths(checkpoint: Checkpoint, of: Callable[[str], str]) -> Checkpoint:
+    traces = {
+        source: tuple(replace(trace, path=of(trace.path)) for trace in found)
+        for source, found in checkpoint.traces.items()
+    }
+    return replace(checkpoint, traces=traces)
+
+
+def _spelled(path: str) -> str:
+    """Return a path as JSON can say it: its bytes need not be UTF-8."""
+    return path.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _unspelled(path: str) -> str:
+    return path.encode("latin-1").decode("utf-8", "surrogateescape")
