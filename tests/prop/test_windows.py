@@ -201,6 +201,7 @@ def assert_totals_are_plain(batches: Iterable[Batch]) -> None:
 @settings(max_examples=120, deadline=None)
 @given(batches=batches_of(REQUESTS))
 def test_totals_depend_on_nothing_but_now_and_the_records(batches: list[Batch]) -> None:
+    """Case 18."""
     assert_totals_are_plain(batches)
 
 
@@ -296,6 +297,7 @@ def assert_health_is_plain(
 @settings(max_examples=120, deadline=None)
 @given(batches=batches_of(TICKS))
 def test_health_depends_on_nothing_but_now_and_the_ticks(batches: list[Batch]) -> None:
+    """Case 18."""
     window = HealthWindow(GRID, stale_after_seconds=Seconds(STALE_AFTER / SECOND))
     for now, arrived, kept, outside in play(batches, tick):
         assert window.add(only(arrived), seconds(now)) == outside

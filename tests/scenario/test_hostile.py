@@ -47,6 +47,12 @@ def many_callers(folder: Path) -> None:
         file.writelines(request_line(now, caller=f"caller {i}") for i in range(10_000))
 
 
+def names_that_are_poison(folder: Path) -> None:
+    good = request_line(time.time(), caller="name")  # noqa: TID251 - a real process reads it
+    names = (b"\\ud800", b"\\u0000", b'\\"} 1\\n', b"\\u2028", b"x" * 1_000_000)
+    content(*(good.strip().replace(b'"name"', b'"%s"' % name) for name in names))(folder)
+
+
 def hole(folder: Path) -> None:
     with (folder / "local_2.jsonl").open("wb") as file:
         file.truncate(1 << 40)
@@ -67,9 +73,7 @@ ATTACKS = {
     "a pipe that matches": pipe,
     "links in a circle": loop_of_links,
     "bytes that are not UTF-8": content(b"\xff\xfe\xfd", b'{"a":"\xc3"}', b"\xed\xa0\x80"),
-    "a lone surrogate": content(
-        request_line(0).strip().replace(b"heartbeat_tick", b"\\ud800"),
-    ),
+    "names that are poison": names_that_are_poison,
     "marks and returns": content(b"\xef\xbb\xbf{}\r", b"\r", b"\xef\xbb\xbf"),
     "numbers that are none": content(b'{"timestamp":NaN}', b'{"timestamp":1e999}', b"1e400"),
     "deep nesting": content(b"[" * 200_000, b'{"a":' * 100_000),
@@ -112,6 +116,7 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
 def test_a_neighbour_of_hostile_content_is_counted_and_memory_is_bounded(
     victim: Victim, attack: str
 ) -> None:
+    """Cases 8 and 12."""
     path = victim.folder / "local_1.jsonl"
     path.write_bytes(neighbour())
     wait_for(lambda: victim.counted() == 1, "the first line")

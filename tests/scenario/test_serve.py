@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from surge_exporter.core.checkpoint import decode
 from surge_exporter.runtime.clock import SystemClock
 from tests.servers import child, get, wait_for
 from tests.telemetry import request_line, tick_line
@@ -123,6 +124,7 @@ def write(folder: Path, source: str, *lines: bytes) -> None:
 
 
 def test_without_telemetry_and_configuration_it_serves_and_claims_nothing(tmp_path: Path) -> None:
+    """Case 37."""
     with serving(tmp_path) as running:
         assert running.page("/-/healthy") == "Healthy.\n"
         assert "<!doctype html>" in running.page("/")
@@ -133,6 +135,7 @@ def test_without_telemetry_and_configuration_it_serves_and_claims_nothing(tmp_pa
 
 
 def test_files_that_appear_are_counted(tmp_path: Path) -> None:
+    """Case 37."""
     with serving(tmp_path) as running:
         now = SystemClock().now()
         write(tmp_path, "requests", *(request_line(now - age) for age in range(3)), b"no json\n")
@@ -249,6 +252,23 @@ def test_what_cannot_be_used_is_said_in_one_sentence(
     assert code == 2
     assert sentence in said
     assert len(said.splitlines()) == 1
+
+
+def test_a_look_by_a_person_beside_a_scraper_moves_no_state_on(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+
+    def saved() -> int | None:
+        return decode(state.read_bytes(), SystemClock().now()).number if state.exists() else None
+
+    with serving(tmp_path, "--state-file", str(state)) as running:
+        header = {"X-Prometheus-Scrape-Timeout-Seconds": "5"}
+        with urlopen(Request(f"{running.url}/metrics", headers=header)) as page:  # noqa: S310
+            page.read()
+        wait_for(lambda: saved() == 1, "the state, in place soon after the scrape was sent")
+        for path in ("/metrics", "/metrics?name[]=surge_factor", "/", "/api/v1/report"):
+            running.page(path)
+
+        assert saved() == 1
 
 
 def test_a_reload_over_http_is_answered_once_it_is_done(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def test_lines_appended_between_polls_come_out_once(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_line_waits_for_its_end(tmp_path: Path) -> None:
+    """Case 1."""
     path = tmp_path / "local_1.jsonl"
     tailing = Tailing(tmp_path)
     append(path, "abc", end=b"")
@@ -45,6 +46,7 @@ def test_a_file_that_was_there_is_history_and_what_follows_is_live(tmp_path: Pat
 def test_a_renamed_file_is_read_to_its_end_and_its_successor_from_the_start(
     tmp_path: Path,
 ) -> None:
+    """Case 19."""
     path = tmp_path / "local_1.jsonl"
     tailing = Tailing(tmp_path)
     append(path, "a")
@@ -59,6 +61,7 @@ def test_a_renamed_file_is_read_to_its_end_and_its_successor_from_the_start(
 
 
 def test_a_file_truncated_and_grown_past_its_old_size_is_read_again(tmp_path: Path) -> None:
+    """Case 23."""
     path = tmp_path / "local_1.jsonl"
     tailing = Tailing(tmp_path)
     append(path, "first line", "second line")
@@ -70,6 +73,7 @@ def test_a_file_truncated_and_grown_past_its_old_size_is_read_again(tmp_path: Pa
 
 
 def test_what_a_deleted_file_still_held_is_read(tmp_path: Path) -> None:
+    """Case 24."""
     path = tmp_path / "local_1.jsonl"
     tailing = Tailing(tmp_path)
     append(path, "a")
@@ -82,6 +86,7 @@ def test_what_a_deleted_file_still_held_is_read(tmp_path: Path) -> None:
 
 
 def test_a_copy_in_the_same_folder_is_not_read_again(tmp_path: Path) -> None:
+    """Case 21."""
     path = tmp_path / "local_1.jsonl"
     tailing = Tailing(tmp_path)
     append(path, "a", "b")
@@ -92,6 +97,7 @@ def test_a_copy_in_the_same_folder_is_not_read_again(tmp_path: Path) -> None:
 
 
 def test_a_line_over_the_limit_is_dropped_and_its_neighbours_are_kept(tmp_path: Path) -> None:
+    """Case 8."""
     path = tmp_path / "local_1.jsonl"
     tailing = Tailing(tmp_path)
     append(path, "before", b"x" * 5_000_000, "after")
@@ -102,6 +108,7 @@ def test_a_line_over_the_limit_is_dropped_and_its_neighbours_are_kept(tmp_path: 
 
 
 def test_a_hole_of_a_terabyte_costs_nothing(tmp_path: Path) -> None:
+    """Case 5."""
     path = tmp_path / "local_1.jsonl"
     tailing = Tailing(tmp_path)
     with path.open("wb") as file:
@@ -114,6 +121,7 @@ def test_a_hole_of_a_terabyte_costs_nothing(tmp_path: Path) -> None:
 def test_bytes_that_arrive_while_history_is_read_are_neither_lost_nor_doubled(
     tmp_path: Path,
 ) -> None:
+    """Case 47."""
     path = tmp_path / "local_1.jsonl"
     append(path, "a")
     os.utime(path, (NOW, NOW))
@@ -166,6 +174,7 @@ def test_an_old_file_without_a_record_proves_no_history(content: bytes, tmp_path
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_be_read_later_is_read_later(tmp_path: Path) -> None:
+    """Case 39."""
     path = tmp_path / "local_1.jsonl"
     append(path, "a")
     path.chmod(0)
@@ -176,6 +185,7 @@ def test_a_file_that_may_be_read_later_is_read_later(tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_matches_does_not_stop_the_tail(tmp_path: Path) -> None:
+    """Case 35."""
     os.mkfifo(tmp_path / "local_0.jsonl")
     tailing = Tailing(tmp_path)
     append(tmp_path / "local_1.jsonl", "a")
@@ -184,6 +194,7 @@ def test_a_pipe_that_matches_does_not_stop_the_tail(tmp_path: Path) -> None:
 
 
 def test_a_folder_may_appear_later(tmp_path: Path) -> None:
+    """Case 37."""
     folder = tmp_path / "later"
     tailing = Tailing(folder)
     folder.mkdir()

@@ -1,6 +1,7 @@
 """At the start: the end of what is there is history, the rest is left alone, nothing is lost.
 
-The numbers are those of the cases and sections in the research notes on tailing.
+The numbers of cases are those of the catalogue in tests/unit/test_catalogue.py, those of
+sections are of the research notes on tailing.
 """
 
 import errno
@@ -43,7 +44,7 @@ def log(tmp_path: Path) -> Path:
 def test_a_file_that_grows_while_it_is_first_read_is_read_once(
     log: Path, step: str, turn: int
 ) -> None:
-    """Case 47, wherever the line comes."""
+    """Case 47. Wherever the line comes."""
     append(log, *map(record, range(100)))
     files = HookedFiles()
     for _ in range(turn):
@@ -143,7 +144,7 @@ def test_a_file_is_skipped_only_if_its_last_lines_are_as_old_as_it_says(
 
 
 def test_an_old_file_that_could_not_be_looked_into_is_history(log: Path) -> None:
-    """Section 7.1, and case 50."""
+    """Case 50. And section 7.1."""
     append(log, at(-2 * WINDOW))
     touch(log, -2 * WINDOW)
     files = HookedFiles()
@@ -170,7 +171,7 @@ def test_a_skipped_file_that_grows_is_read_from_where_it_ended(log: Path, size: 
 
 
 def test_a_skipped_file_that_ends_in_a_line_too_long_is_read_behind_it(log: Path) -> None:
-    """Section 7.1, and case 8."""
+    """Case 8. And section 7.1."""
     append(log, at(-2 * WINDOW), b"x" * 5_000_000, end=b"\n")
     os.truncate(log, log.stat().st_size - 1)
     touch(log, -2 * WINDOW)

@@ -1,6 +1,6 @@
 """Whatever the machine does: nothing is lost, nothing comes twice, and errors are counted.
 
-The numbers of cases are those of the catalogue in the research notes on tailing.
+The numbers of cases are those of the catalogue in tests/unit/test_catalogue.py.
 """
 
 import errno
@@ -222,7 +222,7 @@ def test_a_directory_that_cannot_be_listed_is_no_empty_one(log: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_a_directory_that_may_not_be_listed_counts_as_an_error(log: Path) -> None:
-    """Case 39, with the real thing."""
+    """Case 39. With the real thing."""
     tailing = Tailing(log.parent)
     log.parent.chmod(0)
     tailing.poll()
@@ -238,7 +238,7 @@ def test_a_directory_that_may_not_be_listed_counts_as_an_error(log: Path) -> Non
 def test_more_files_than_descriptors_are_read_all_the_same(
     tmp_path: Path, most: int, wanted: int
 ) -> None:
-    """Case 42, whether the tailer knows how many it may hold or runs into it."""
+    """Case 42. Whether the tailer knows how many it may hold or runs into it."""
     files = FewDescriptors(most, wanted)
     tailing = Tailing(tmp_path, files=files)
     paths = [tmp_path / f"local_{n}.jsonl" for n in range(12)]
@@ -296,7 +296,7 @@ def test_a_file_closed_for_want_of_descriptors_may_be_rotated_and_rewritten(
 
 
 def test_a_real_lack_of_descriptors_loses_nothing(tmp_path: Path) -> None:
-    """Case 42, with the real thing."""
+    """Case 42. With the real thing."""
     tailing = Tailing(tmp_path)
     expected = []
     highest = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
@@ -487,7 +487,7 @@ def test_an_error_within_a_line_too_long_does_not_make_two_of_it(log: Path) -> N
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("turn", range(4))
 def test_an_error_at_any_step_loses_nothing(log: Path, step: str, turn: int) -> None:
-    """Case 50, at every place where the kernel is asked something."""
+    """Case 50. At every place where the kernel is asked something."""
     files = HookedFiles()
     tailing = Tailing(log.parent, files=files)
     names = ["local_1.jsonl", "local_2.jsonl", "local_3.jsonl"]

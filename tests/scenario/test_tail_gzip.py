@@ -1,4 +1,4 @@
-"""Case 28: compressed files, known by what they say and not by how it is packed."""
+"""Compressed files are known by what they say and not by how it is packed: case 28."""
 
 import gzip
 import os
@@ -32,7 +32,7 @@ def packed(log: Path) -> Path:
 
 
 def test_the_compressed_copy_of_what_was_read_yields_nothing(log: Path, packed: Path) -> None:
-    """Rotated, compressed in two steps, and the plain file deleted."""
+    """Case 28. Rotated, compressed in two steps, and the plain file deleted."""
     tailing = Tailing(log.parent, pattern="local_*")
     append(log, *map(record, range(1000)))
     tailing.poll()
@@ -52,6 +52,7 @@ def test_the_compressed_copy_of_what_was_read_yields_nothing(log: Path, packed: 
 
 
 def test_what_only_the_compressed_copy_holds_is_read_from_it(log: Path, packed: Path) -> None:
+    """Case 28."""
     tailing = Tailing(log.parent, pattern="local_*")
     append(log, record(1), record(2))
     tailing.poll()
@@ -65,7 +66,7 @@ def test_what_only_the_compressed_copy_holds_is_read_from_it(log: Path, packed: 
 
 
 def test_a_compressed_file_never_seen_before_is_read_once(log: Path, packed: Path) -> None:
-    """Once it is whole: a wrong checksum, or none, means that it is still written."""
+    """Case 28. Once it is whole: a wrong checksum, or none, means that it is still written."""
     files = HookedFiles()
     tailing = Tailing(log.parent, pattern="local_*", files=files)
     data = gzip.compress(record(1) + b"\n" + record(2) + b"\n")
@@ -81,6 +82,7 @@ def test_a_compressed_file_never_seen_before_is_read_once(log: Path, packed: Pat
 
 
 def test_the_last_line_of_a_compressed_file_needs_no_newline(log: Path, packed: Path) -> None:
+    """Cases 1 and 28."""
     tailing = Tailing(log.parent, pattern="local_*")
     packed.write_bytes(gzip.compress(record(1) + b"\n" + record(2)))
     tailing.poll()
@@ -91,6 +93,7 @@ def test_the_last_line_of_a_compressed_file_needs_no_newline(log: Path, packed: 
 def test_a_last_line_that_may_yet_be_finished_is_not_taken_from_the_compressed_copy(
     log: Path, packed: Path
 ) -> None:
+    """Cases 1 and 28."""
     tailing = Tailing(log.parent, pattern="local_*")
     append(log, record(1), end=b"\n")
     append(log, record(2), end=b"")
@@ -106,7 +109,7 @@ def test_a_last_line_that_may_yet_be_finished_is_not_taken_from_the_compressed_c
 
 
 def test_files_joined_and_padded_are_one_text(log: Path, packed: Path) -> None:
-    """What `cat one.gz two.gz` makes, and tapes; also when the second comes later."""
+    """Case 28. What `cat one.gz two.gz` makes, and tapes; also when the second comes later."""
     tailing = Tailing(log.parent, pattern="local_*")
     packed.write_bytes(gzip.compress(record(1) + b"\n") + b"\0" * 512)
     tailing.poll()
@@ -121,6 +124,7 @@ def test_files_joined_and_padded_are_one_text(log: Path, packed: Path) -> None:
 def test_a_file_unpacked_again_yields_nothing(
     log: Path, packed: Path, *, is_renamed: bool
 ) -> None:
+    """Case 28."""
     tailing = Tailing(log.parent, pattern="local_*")
     packed.write_bytes(gzip.compress(record(1) + b"\n"))
     tailing.poll()
@@ -138,6 +142,7 @@ def test_a_file_unpacked_again_yields_nothing(
 
 
 def test_a_file_may_become_a_compressed_one_in_place_and_back(log: Path) -> None:
+    """Case 28."""
     tailing = Tailing(log.parent)
     append(log, record(1))
     tailing.poll()
@@ -153,6 +158,7 @@ def test_a_file_may_become_a_compressed_one_in_place_and_back(log: Path) -> None
 def test_a_compressed_file_written_anew_after_a_broken_one_is_read(
     log: Path, packed: Path
 ) -> None:
+    """Case 28."""
     tailing = Tailing(log.parent, pattern="local_*")
     good = gzip.compress(b"".join(record(n) + b"\n" for n in range(500)))
     bad = good[:400] + bytes(800) + good[1200:]
@@ -166,7 +172,7 @@ def test_a_compressed_file_written_anew_after_a_broken_one_is_read(
 
 
 def test_another_compression_is_not_taken_for_text(log: Path) -> None:
-    """It is counted as an error once, and its neighbours are read."""
+    """Case 28. It is counted as an error once, and its neighbours are read."""
     tailing = Tailing(log.parent, pattern="local_*")
     log.with_name("local_1.jsonl.zst").write_bytes(b"\x28\xb5\x2f\xfd" + os.urandom(1000) + b"\n")
     append(log, record(1))
@@ -178,6 +184,7 @@ def test_another_compression_is_not_taken_for_text(log: Path) -> None:
 
 
 def test_at_the_start_an_old_compressed_file_is_not_looked_into(log: Path, packed: Path) -> None:
+    """Case 28."""
     packed.write_bytes(gzip.compress(record(1) + b"\n"))
     os.utime(packed, (NOW - 14 * 3600, NOW - 14 * 3600))
     files = HookedFiles()
@@ -190,6 +197,7 @@ def test_at_the_start_an_old_compressed_file_is_not_looked_into(log: Path, packe
 
 
 def test_at_the_start_a_recent_compressed_file_is_history(log: Path, packed: Path) -> None:
+    """Case 28."""
     packed.write_bytes(gzip.compress(record(1) + b"\n"))
     append(log, record(2))
     tailing = Tailing(log.parent, pattern="local_*")
@@ -203,7 +211,7 @@ def test_at_the_start_a_recent_compressed_file_is_history(log: Path, packed: Pat
 def test_a_long_text_needs_little_memory(
     log: Path, packed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is looked through over several polls, and then read without being kept."""
+    """Case 28. It is looked through over several polls, and then read without being kept."""
     monkeypatch.setattr(unzipped, "_MOST_AT_ONCE_BYTES", 10_000_000)
     tailing = Tailing(log.parent, pattern="local_*")
     line = record("x", size=100_000) + b"\n"
@@ -222,7 +230,7 @@ def test_a_long_text_needs_little_memory(
 def test_a_long_text_is_read_by_the_first_poll_if_it_is_history(
     log: Path, packed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until the windows are loaded, nobody waits for less."""
+    """Case 28. Until the windows are loaded, nobody waits for less."""
     monkeypatch.setattr(unzipped, "_MOST_AT_ONCE_BYTES", 100_000)
     packed.write_bytes(gzip.compress(b"".join(record(n, size=1000) + b"\n" for n in range(1000))))
     tailing = Tailing(log.parent, pattern="local_*")
@@ -231,6 +239,7 @@ def test_a_long_text_is_read_by_the_first_poll_if_it_is_history(
 
 
 def test_nulls_in_the_text_are_skipped(log: Path, packed: Path) -> None:
+    """Cases 5 and 28."""
     tailing = Tailing(log.parent, pattern="local_*")
     packed.write_bytes(gzip.compress(bytes(200_000) + record(1) + b"\n" + bytes(100_000)))
     tailing.poll()

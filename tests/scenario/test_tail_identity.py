@@ -1,6 +1,6 @@
 """A file is known by what it says: not by its path, and not by its inode for long.
 
-The numbers of cases are those of the catalogue in the research notes on tailing.
+The numbers of cases are those of the catalogue in tests/unit/test_catalogue.py.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from surge_exporter.core.cycle import Cycle, Telemetry
 from surge_exporter.model import Source
-from surge_exporter.runtime.filesystem import OsFileSystem
+from surge_exporter.runtime.filesystem import Listing, OsFileSystem, Status
 from surge_exporter.runtime.tail import Tail
 from tests.fakes import FakeClock
 from tests.tailing import HookedFiles, Tailing, append, lines_of, record
@@ -42,6 +42,47 @@ def test_a_reused_inode_is_another_file(log: Path, seconds: float) -> None:
     tailing.poll()
 
     tailing.assert_read_once(*map(record, range(20)), record("last"))
+
+
+class OneInode(HookedFiles):
+    """A file system that gives the same inode to every file, one after the other."""
+
+    def scan(self, pattern: str) -> Listing:
+        """List, with the same inode for all."""
+        listing = super().scan(pattern)
+        return Listing([entry._replace(key=(1, 1)) for entry in listing.entries], listing.errors)
+
+    def status(self, descriptor: int) -> Status:
+        """Return what the file is, but for its inode."""
+        return super().status(descriptor)._replace(key=(1, 1))
+
+
+def test_an_inode_reused_for_certain_is_another_file(log: Path) -> None:
+    """Case 25. Once a file is closed, only its content says that it is the same."""
+    tailing = Tailing(log.parent, files=OneInode())
+    for number in range(5):
+        append(log, record(number))
+        tailing.poll()
+        log.unlink()
+        tailing.settle()
+    append(log, record("last"))
+    tailing.poll()
+
+    tailing.assert_read_once(*map(record, range(5)), record("last"))
+
+
+def test_the_inode_of_a_file_that_was_passed_over_may_be_reused(log: Path) -> None:
+    """Case 25. Here no scan was without it."""
+    append(log, record("old", at="2026-03-01T00:00:00Z", size=500))
+    os.utime(log, (0, 0))
+    files = OneInode()
+    tailing = Tailing(log.parent, files=files)
+    assert not files.held
+    log.unlink()
+    append(log, record("new", size=500), record("newer"))
+    tailing.poll()
+
+    tailing.assert_read_once(record("new", size=500), record("newer"))
 
 
 @pytest.mark.parametrize("is_held", [True, False])
@@ -128,7 +169,7 @@ def test_the_same_bytes_in_another_inode_are_read_on_where_they_were_left(
 def test_a_file_with_its_beginning_cut_off_is_read_on_where_it_was(
     log: Path, kept: int, *, is_in_place: bool
 ) -> None:
-    """Case 30: `tail -n KEPT log > new`, and then `mv new log` or `cat new > log`."""
+    """Case 30. `tail -n KEPT log > new`, and then `mv new log` or `cat new > log`."""
     tailing = Tailing(log.parent)
     append(log, *map(record, range(10)))
     tailing.poll()
@@ -174,7 +215,7 @@ def test_a_cut_file_that_kept_one_line_is_read_again_rather_than_not(log: Path) 
 
 @pytest.mark.parametrize("pattern", ["current.jsonl", "*.jsonl"])
 def test_a_link_that_is_set_to_another_file_leads_there(log: Path, pattern: str) -> None:
-    """Case 31, with the files themselves in the pattern or not."""
+    """Case 31. With the files themselves in the pattern or not."""
     link = log.with_name("current.jsonl")
     link.symlink_to(log)
     tailing = Tailing(log.parent, pattern=pattern)

@@ -1,6 +1,6 @@
 """Whatever the bytes and however they come in: each whole line comes out once, and nothing else.
 
-The numbers of cases are those of the catalogue in the research notes on tailing.
+The numbers of cases are those of the catalogue in tests/unit/test_catalogue.py.
 """
 
 import os
@@ -73,16 +73,18 @@ def test_a_complete_last_line_without_newline_comes_out_once_the_file_is_final(
     tailing.assert_read_once(record("last"))
 
 
-def test_an_incomplete_last_line_of_a_deleted_file_never_comes_out(log: Path) -> None:
-    """Case 1."""
+@pytest.mark.parametrize("gone", ["deleted", "moved away"])
+def test_an_incomplete_last_line_never_comes_out(log: Path, gone: str) -> None:
+    """Case 1. Wherever it was cut."""
     tailing = Tailing(log.parent)
-    append(log, record("first"), record("cut")[:-1], end=b"\n")
-    os.truncate(log, log.stat().st_size - 1)
-    tailing.poll()
-    log.unlink()
+    for cut in range(1, len(record("cut"))):
+        append(log, record(cut), end=b"\n")
+        append(log, record("cut")[:cut], end=b"")
+        tailing.poll()
+        log.unlink() if gone == "deleted" else log.rename(log.with_suffix(".old"))
     tailing.settle()
 
-    tailing.assert_read_once(record("first"))
+    tailing.assert_read_once(*map(record, range(1, len(record("cut")))))
 
 
 def test_a_deleted_file_may_go_on_behind_its_unfinished_line(log: Path) -> None:
@@ -225,7 +227,7 @@ def test_only_a_newline_ends_a_line(log: Path, separator: str) -> None:
 
 
 def test_a_byte_order_mark_is_no_part_of_a_line(log: Path) -> None:
-    """Case 7: at the beginning, where files were joined, and after truncation."""
+    """Case 7. At the beginning, where files were joined, and after truncation."""
     tailing = Tailing(log.parent)
     append(log, BOM + record(1), BOM + record(2))
     tailing.poll()

@@ -1,6 +1,6 @@
 """However files are rotated, each line comes out once.
 
-The numbers of cases are those of the catalogue in the research notes on tailing.
+The numbers of cases are those of the catalogue in tests/unit/test_catalogue.py.
 """
 
 import os
@@ -28,7 +28,7 @@ def log(tmp_path: Path) -> Path:
 def test_a_renamed_file_is_read_to_its_end_and_the_new_one_from_its_beginning(
     log: Path, target: str
 ) -> None:
-    """Cases 19 and 20: renamed within the pattern, out of it, and to another directory."""
+    """Cases 19 and 20. Renamed within the pattern, out of it, and to another directory."""
     tailing = Tailing(log.parent)
     with log.open("ab", buffering=0) as writer:
         writer.write(record("before") + b"\n")
@@ -72,7 +72,7 @@ def test_a_file_renamed_away_is_closed_once_it_no_longer_grows(log: Path) -> Non
 
 
 def test_a_copy_in_the_directory_is_not_read_again(log: Path) -> None:
-    """Case 21: half a copy, the whole, truncation, and life goes on."""
+    """Case 21. Half a copy, the whole, truncation, and life goes on."""
     tailing = Tailing(log.parent)
     copy = log.with_name("local_copy.jsonl")
     append(log, record(1, size=500), record(2, size=500))
@@ -161,7 +161,7 @@ def test_numbered_backups_that_move_up_are_one_rotation(log: Path) -> None:
 def test_a_file_truncated_and_grown_again_is_read_from_its_beginning(
     log: Path, lines: int
 ) -> None:
-    """Case 23: to less than before, to the same size, and to more."""
+    """Case 23. To less than before, to the same size, and to more."""
     tailing = Tailing(log.parent)
     append(log, *(record(f"old{n}") for n in range(3)))
     tailing.poll()
@@ -220,7 +220,7 @@ def test_days_may_alternate(log: Path) -> None:
 
 
 def test_the_old_days_file_is_followed_for_a_while_behind_its_last_growth(log: Path) -> None:
-    """Case 33, with a rotator that moves yesterday's file away at midnight."""
+    """Case 33. With a rotator that moves yesterday's file away at midnight."""
     tailing = Tailing(log.parent)
     with log.open("ab", buffering=0) as writer:
         writer.write(record(0) + b"\n")

@@ -1,6 +1,8 @@
 """Every way to rotate, every kind of writer, polls at every set of points: each line once.
 
-Where a line can be destroyed before anybody could see it, a poll comes first:
+Hints decide when polls come, and nothing else: with none, with those of inotify and with a
+liar's, the same lines are read. Where a line can be destroyed before anybody could see it, a
+poll comes first, hint or no hint:
 
 - a truncation takes what was written behind the copy, and if the copy is removed, everything;
 - a rename takes the file it replaces, if that was made since the last poll;
@@ -16,10 +18,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.notifiers import Liar, Nobody, Notifier, RealHints
 from tests.tailing import Tailing, append, record
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a tmpfs, where there is one
 GAPS = 6
+
+WAITS = tuple(product([False, True], repeat=GAPS))
+"""For each step, whether the loop has come to its wait behind it: every way there is."""
 
 Step = Callable[[], object]
 
@@ -36,25 +42,44 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
             yield Path(name)
 
 
+@pytest.fixture(params=["none", "real watchdog", "liar"])
+def notifier(request: pytest.FixtureRequest) -> Iterator[Notifier]:
+    """Return who gives the hints; a liar's lies are the same in every run of a test."""
+    made: Notifier
+    if request.param == "none":
+        made = Nobody()
+    elif request.param == "liar":
+        made = Liar(request.node.name)
+    else:
+        made = RealHints()
+    yield made
+    made.stop()
+
+
 class Rotation:
     """One rotation of one file by one rotator under one writer."""
 
-    def __init__(self, folder: Path, writer: str, how: str, old: str) -> None:
+    def __init__(
+        self, folder: Path, notifier: Notifier, *, writer: str, how: str, old: str
+    ) -> None:
         """Begin with an empty file that the writer has open."""
         folder.mkdir()
+        self._notifier = notifier
+        notifier.watch(folder)
         self.log = folder / "local_1.jsonl"
         self.aside = folder / "local_1.jsonl.1"
         self.how, self.old = how, old
         self._keeps = writer == "keeps fd"
         self._writer = self.log.open("ab", buffering=0)
+        assert notifier.listens()
         self.tailing = Tailing(folder, pattern="local_*")
         self.expected: list[bytes] = []
 
-    def run(self, polls: tuple[bool, ...]) -> None:
-        """Do it, with a poll behind each step for which there is to be one."""
-        for step, poll_follows in zip(self._steps(), polls, strict=True):
+    def run(self, waits: tuple[bool, ...]) -> None:
+        """Do it, with the polls that hints bring, and with one wherever the loop waits."""
+        for step, is_waited in zip(self._steps(), waits, strict=True):
             step()
-            if poll_follows:
+            for _ in range(self._notifier.polls(is_waited=is_waited)):
                 self.tailing.poll()
         self._write("end")
         self.tailing.settle()
@@ -146,10 +171,11 @@ class Rotation:
 @pytest.mark.parametrize("how", ["create", "nocreate", "temp and rename", "copy", "copytruncate"])
 @pytest.mark.parametrize("writer", ["keeps fd", "reopens"])
 def test_each_line_is_read_once_wherever_the_polls_fall(
-    folder: Path, writer: str, how: str, old: str
+    folder: Path, notifier: Notifier, writer: str, how: str, old: str
 ) -> None:
-    for number, polls in enumerate(product([False, True], repeat=GAPS)):
-        rotation = Rotation(folder / str(number), writer, how, old)
-        rotation.run(polls)
+    """Real hints fall where they like: of the ways to wait, some are enough."""
+    for number, waits in enumerate(WAITS[::21] if isinstance(notifier, RealHints) else WAITS):
+        rotation = Rotation(folder / str(number), notifier, writer=writer, how=how, old=old)
+        rotation.run(waits)
 
         rotation.tailing.assert_read_once(*rotation.expected)

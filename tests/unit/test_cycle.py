@@ -1,8 +1,11 @@
 """Blocks of lines in, observations and counters out."""
 
 import dataclasses
+import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -97,17 +100,47 @@ def test_what_became_of_a_block_is_told(source: Source, line: Callable[[float], 
     assert ingested.out_of_window == {OutOfWindow.LATE: 1, OutOfWindow.FUTURE: 1}
 
 
-def test_lines_may_come_in_any_blocks_and_order() -> None:
-    instants = spread(200, NOW - 2 * HOUR + MINUTE, NOW)
-    lines = [request_line(at, caller=f"caller{int(at) % 5}") for at in instants]
-    whole, reversed_one_by_one = started(), started()
+@pytest.mark.parametrize("seed", range(3))
+def test_lines_of_a_day_may_come_in_any_blocks_and_order(seed: int) -> None:
+    """Case 18. Some are too late for every window, some ahead of all."""
+    rng = random.Random(seed)
+    instants = spread(1000, NOW - DAY - HOUR, NOW + 600)
+    lines = [(Source.REQUESTS, request_line(at, caller=f"{rng.randrange(5)}")) for at in instants]
+    lines += [(Source.HEARTBEAT, tick_line(at, gitea=rng.random() < 0.9)) for at in instants]
+    telemetry = Telemetry(horizon_seconds=Seconds(12 * HOUR))
+    in_order, shuffled = started(telemetry), started(telemetry)
+    outside: list[Counter[OutOfWindow]] = [Counter(), Counter()]
 
-    feed(whole, *lines)
-    for line in reversed(lines):
-        feed(reversed_one_by_one, line)
+    for source in Source:
+        block = b"".join(line for of, line in lines if of is source)
+        outside[0].update(in_order.ingest(source, block, now=NOW, live=True).out_of_window)
+    for source, line in rng.sample(lines, len(lines)):
+        outside[1].update(shuffled.ingest(source, line, now=NOW, live=True).out_of_window)
 
-    assert facts(reversed_one_by_one.observe(NOW)) == facts(whole.observe(NOW))
-    assert requests_by_caller(reversed_one_by_one) == requests_by_caller(whole)
+    assert facts(shuffled.observe(NOW)) == facts(in_order.observe(NOW))
+    assert requests_by_caller(shuffled) == requests_by_caller(in_order)
+    assert outside[0] == outside[1]
+    assert all(outside[0][reason] for reason in OutOfWindow)
+
+
+@pytest.mark.parametrize(
+    "text", ["NaN", "-Infinity", "1e999", "-1e999", "1e308", "9" * 400, "true", '"1"']
+)
+@pytest.mark.parametrize("name", ["prompt_len", "completion_tokens", "duration_ms"])
+def test_what_is_no_number_spoils_no_sum(name: str, text: str) -> None:
+    """Case 11. Neither while it is in a window nor once it has left it."""
+    good = request_line(NOW, prompt_tokens=7, duration_seconds=0.25)
+    zero: dict[str, Any] = {name: 0}
+    bad = request_line(NOW, **zero).replace(f'"{name}": 0'.encode(), f'"{name}": {text}'.encode())
+    clean, spoilt = started(), started()
+    feed(clean, good, good)
+    feed(spoilt, good, bad, good)
+    later = UnixSeconds(NOW + 2 * HOUR)
+
+    assert spoilt.observe(NOW) == clean.observe(NOW)
+    assert spoilt.observe(later) == clean.observe(later)
+    assert spoilt.observe(later).demand.baseline.requests == 0
+    assert spoilt.totals(scraped=False) == clean.totals(scraped=False)
 
 
 def test_fields_and_times_are_read_as_configured() -> None:

@@ -408,6 +408,7 @@ def test_no_sample_has_a_timestamp_of_its_own() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.one_of(st.text(), st.sampled_from(HOSTILE)))
 def test_any_name_that_a_caller_gives_itself_passes_through_both_formats(raw: str) -> None:
+    """Case 12."""
     label = clean_label(raw)
     found = snapshot(
         observation=observation(callers=(replace(callers()[0], caller=label),)),

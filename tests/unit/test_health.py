@@ -167,6 +167,7 @@ def test_ticks_may_come_in_any_order() -> None:
 def test_ticks_behind_or_ahead_of_the_windows_are_counted_and_left_out(
     offset_seconds: float, late: int, future: int
 ) -> None:
+    """Cases 17 and 18."""
     window = hourly_window()
 
     outside = window.add([tick(NOW + offset_seconds)], NOW)

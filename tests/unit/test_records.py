@@ -133,11 +133,13 @@ def test_a_size_may_be_written_as_a_float(decoder: RequestDecoder, text: str) ->
     ],
 )
 def test_a_timestamp_may_have_any_known_form(decoder: RequestDecoder, stamp: object) -> None:
+    """Cases 15 and 16."""
     assert only(decoder, request_line(timestamp=stamp)).at == AT
 
 
 @pytest.mark.parametrize("fields", [{}, {"error": "elsewhere"}])
 def test_a_naive_timestamp_is_in_the_zone_of_the_decoder(fields: Mapping[str, str]) -> None:
+    """Case 14."""
     decoder = RequestDecoder(fields, timezone(timedelta(hours=2)))
 
     assert only(decoder, request_line(timestamp="2026-03-29T23:04:11")).at == AT
@@ -157,10 +159,12 @@ def test_a_naive_timestamp_is_in_the_zone_of_the_decoder(fields: Mapping[str, st
 )
 @pytest.mark.parametrize("key", ["session", "at", "surge-exporter:at", ""])
 def test_extra_keys_are_ignored(decoder: RequestDecoder, key: str, extra: str) -> None:
+    """Case 11."""
     assert only(decoder, with_raw(key, extra)).at == AT
 
 
 def test_of_a_key_that_comes_twice_the_last_value_counts(decoder: RequestDecoder) -> None:
+    """Case 10."""
     line = request_line().replace(b"{", b'{"prompt_len": 1, "caller": [], ', 1)
 
     record = only(decoder, line)
@@ -180,10 +184,12 @@ def test_of_a_key_that_comes_twice_the_last_value_counts(decoder: RequestDecoder
     ],
 )
 def test_what_surrounds_a_line_does_not_matter(decoder: RequestDecoder, line: bytes) -> None:
+    """Cases 5, 6, 7 and 13."""
     assert only(decoder, line).at == AT
 
 
 def test_objects_glued_together_all_count(decoder: RequestDecoder) -> None:
+    """Case 13."""
     line = b"".join(request_line(caller=caller).strip() for caller in "abc") + b"\n"
 
     decoded = decoder.decode(line)
@@ -194,6 +200,7 @@ def test_objects_glued_together_all_count(decoder: RequestDecoder) -> None:
 
 
 def test_of_objects_glued_together_a_bad_one_is_rejected_alone(decoder: RequestDecoder) -> None:
+    """Case 13."""
     line = request_line().strip() + without("success").strip() + b"\n"
 
     decoded = decoder.decode(line)
@@ -204,18 +211,33 @@ def test_of_objects_glued_together_a_bad_one_is_rejected_alone(decoder: RequestD
 
 
 def test_an_object_glued_to_the_beginning_of_another_is_rejected(decoder: RequestDecoder) -> None:
+    """Case 13."""
     assert reasons(decoder, request_line().strip() + b'{"timest\n') == [RejectReason.JSON]
 
 
-def test_a_line_with_bad_utf8_keeps_its_numbers(decoder: RequestDecoder) -> None:
-    decoded = decoder.decode(request_line(caller="cafe").replace(b"cafe", b"caf\xe9"))
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"caf\xe9", "caf\ufffd"),
+        (b"\xff", "\ufffd"),
+        (b"cut \xf0\x9f\x9a", "cut \ufffd"),
+        (b"\xed\xa0\xbd\xed\xb0\x80", "\ufffd" * 6),
+    ],
+    ids=["Latin 1", "no UTF-8 at all", "cut", "CESU-8"],
+)
+def test_a_line_with_bad_utf8_keeps_its_numbers(
+    decoder: RequestDecoder, raw: bytes, text: str
+) -> None:
+    """Case 4."""
+    decoded = decoder.decode(request_line(caller="tick").replace(b"tick", raw))
 
-    assert [(r.caller, r.prompt_len) for r in decoded.records] == [("caf\ufffd", 1834)]
+    assert [(r.caller, r.prompt_len) for r in decoded.records] == [(text, 1834)]
     assert decoded.rejected == []
     assert decoded.repaired == 1
 
 
 def test_a_lone_surrogate_in_a_name_costs_no_line(decoder: RequestDecoder) -> None:
+    """Case 12."""
     assert only(decoder, with_raw("caller", r'"tick\ud800"')).caller == "tick\ud800"
 
 
@@ -235,12 +257,14 @@ def test_a_lone_surrogate_in_a_name_costs_no_line(decoder: RequestDecoder) -> No
         with_raw("x", r'"\q"').strip(),
         with_raw("x", '"\t"').strip(),
         with_raw("x", "01").strip(),
+        *(request_line().strip().decode().encode(name) for name in ("utf-16-le", "utf-32-be")),
         pytest.param(b"[" * 200_000, id="200000 open lists"),
         pytest.param(with_raw("x", "[" * 200_000).strip(), id="200000 open lists in a field"),
         pytest.param(b'{"timestamp":' * 200_000, id="200000 open objects"),
     ],
 )
 def test_what_is_not_json_is_rejected(decoder: RequestDecoder, line: bytes) -> None:
+    """Cases 5, 9 and 11. Nor is there any guessing at encodings, as `json.loads` does."""
     assert reasons(decoder, line + b"\n") == [RejectReason.JSON]
 
 
@@ -255,6 +279,7 @@ def test_an_object_over_two_lines_is_two_bad_lines(decoder: RequestDecoder) -> N
     [b"[]", b"null", b"true", b"1", b'"text"', b"[{}]", b"{} 1", b"{}[]", b"1 2", b'{}""'],
 )
 def test_json_that_is_no_object_is_rejected(decoder: RequestDecoder, line: bytes) -> None:
+    """Case 13."""
     assert reasons(decoder, line + b"\n") == [RejectReason.NOT_OBJECT]
 
 
@@ -291,6 +316,7 @@ def test_a_line_without_a_required_field_is_rejected(decoder: RequestDecoder, li
     ],
 )
 def test_a_bad_timestamp_is_rejected(decoder: RequestDecoder, text: str) -> None:
+    """Case 16."""
     assert reasons(decoder, with_raw("timestamp", text)) == [RejectReason.BAD_TIMESTAMP]
 
 
@@ -313,6 +339,7 @@ def test_a_bad_timestamp_is_rejected(decoder: RequestDecoder, text: str) -> None
 def test_a_value_of_the_wrong_type_or_size_is_rejected(
     decoder: RequestDecoder, name: str, text: str
 ) -> None:
+    """Case 11."""
     assert reasons(decoder, with_raw(name, text)) == [RejectReason.BAD_VALUE]
 
 
@@ -320,6 +347,7 @@ def test_a_value_of_the_wrong_type_or_size_is_rejected(
 def test_what_is_neither_utf8_nor_json_is_rejected_for_its_encoding(
     decoder: RequestDecoder, line: bytes
 ) -> None:
+    """Case 4."""
     assert reasons(decoder, line + b"\n") == [RejectReason.ENCODING]
 
 
@@ -328,7 +356,7 @@ def test_what_is_neither_utf8_nor_json_is_rejected_for_its_encoding(
 def test_a_value_nested_as_deeply_as_python_can_parse_is_rejected(
     decoder: RequestDecoder, name: str, before: str, after: str
 ) -> None:
-    """There are depths that can be parsed, but not shown in a message by `repr`."""
+    """Case 9. There are depths that can be parsed, but not shown in a message by `repr`."""
 
     def outcome(depth: int) -> RejectReason:
         (reason,) = reasons(decoder, with_raw(name, f"{before * depth}null{after * depth}"))

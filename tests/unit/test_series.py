@@ -46,6 +46,7 @@ def see(table: SeriesTable, caller: str | int | None, model: str, at: float) -> 
     ],
 )
 def test_a_label_is_what_the_line_says_but_for_poison(raw: str | int | None, label: str) -> None:
+    """Case 12."""
     assert clean_label(raw) == label
 
 
@@ -54,6 +55,7 @@ def test_a_label_is_what_the_line_says_but_for_poison(raw: str | int | None, lab
 @example("\ud800" * 200)
 @example("".join(map(chr, range(0xA0))))
 def test_any_label_can_be_exposed(raw: str | int | None) -> None:
+    """Case 12."""
     label = clean_label(raw)
 
     assert label.encode().decode() == label
@@ -139,7 +141,7 @@ def test_the_hot_path_finds_a_series_by_its_raw_triple() -> None:
 
 @pytest.mark.parametrize("suffix", ["", "x" * 128])
 def test_values_without_end_take_no_memory(suffix: str) -> None:
-    """Overflowed ones are many, and so are long ones that are one label when cut."""
+    """Case 12. Overflowed ones are many, and so are long ones that are one label when cut."""
     table = SeriesTable(callers=3, models=3)
 
     for number in range(1000):

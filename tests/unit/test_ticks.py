@@ -78,6 +78,7 @@ def test_a_check_is_read_at_the_path_that_it_is_remapped_to() -> None:
 
 
 def test_a_naive_timestamp_is_in_the_zone_of_the_decoder() -> None:
+    """Case 14."""
     decoder = TickDecoder(zone=timezone(timedelta(hours=2)))
 
     (tick,) = decoder.decode(line_of({"timestamp": "2026-03-29T23:04:11"})).records
@@ -97,6 +98,7 @@ def test_lines_are_counted_whatever_becomes_of_them() -> None:
 
 
 def test_a_line_with_bad_utf8_keeps_its_checks() -> None:
+    """Case 4."""
     decoded = TickDecoder().decode(line_of({"gitea_alive": True, "x": "?"}).replace(b"?", b"\xff"))
 
     assert decoded.records == [Tick(AT, gitea=True, inference=None)]

@@ -62,6 +62,7 @@ def _local_time_of_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_text_in_a_form_of_iso_8601_is_read(text: str, at: float) -> None:
+    """Case 15."""
     assert parse_timestamp(text) == at
 
 
@@ -81,6 +82,7 @@ def test_text_in_a_form_of_iso_8601_is_read(text: str, at: float) -> None:
 def test_the_magnitude_of_a_number_tells_seconds_from_smaller_units(
     number: float, at: float
 ) -> None:
+    """Case 16."""
     assert parse_timestamp(number) == at
 
 
@@ -97,11 +99,13 @@ def test_the_magnitude_of_a_number_tells_seconds_from_smaller_units(
     ],
 )
 def test_a_number_may_be_text(text: str, at: float) -> None:
+    """Case 16."""
     assert parse_timestamp(text) == at
 
 
 @pytest.mark.parametrize("text", ["1774011512345", "1774011512345.5", "2033011512345"])
 def test_digits_that_happen_to_spell_a_date_and_a_time_are_epoch_milliseconds(text: str) -> None:
+    """Case 16."""
     assert parse_timestamp(text) == float(text) / 1e3
 
 
@@ -117,6 +121,7 @@ def test_digits_that_happen_to_spell_a_date_and_a_time_are_epoch_milliseconds(te
     ],
 )
 def test_text_without_an_offset_is_in_the_zone(text: str, zone: tzinfo, at: float) -> None:
+    """Case 14."""
     assert parse_timestamp(text, zone) == at
 
 
@@ -132,11 +137,13 @@ def test_what_says_its_own_zone_ignores_the_other(stamp: str | int) -> None:
     "text", ["2026-03-29T21:04:11", "2026-03-29 21:04:11 UTC", "2026-03-29T21:04:11Z"]
 )
 def test_the_local_time_of_the_machine_does_not_matter(text: str) -> None:
+    """Case 14."""
     assert parse_timestamp(text) == AT
 
 
 @pytest.mark.usefixtures("_local_time_of_new_york")
 def test_an_hour_that_local_time_has_twice_is_one_hour_in_utc() -> None:
+    """Case 14."""
     first, second = (parse_timestamp(f"2026-11-01T0{hour}:30:00") for hour in (1, 2))
 
     assert second - first == 3600
@@ -174,6 +181,7 @@ def test_an_hour_that_local_time_has_twice_is_one_hour_in_utc() -> None:
     ],
 )
 def test_what_is_no_timestamp_is_refused(stamp: str | float) -> None:
+    """Cases 15 and 16."""
     with pytest.raises(ValueError, match="expected"):
         parse_timestamp(stamp)
 
@@ -211,6 +219,7 @@ ALMOST_TIMESTAMPS = st.text(
 @example("9999-12-31T23:59:60")
 @example("0001-01-01T00:00:60")
 def test_whatever_comes_is_a_finite_time_or_a_value_error(stamp: str | float) -> None:
+    """Cases 15 and 16."""
     try:
         at = parse_timestamp(stamp, NEW_YORK)
     except ValueError:

@@ -1,14 +1,15 @@
-"""The watcher hears what it can, knows when it does not, and never stands in the way."""
+"""The watcher hears what it can, knows when it does not, and never stands in the way.
+
+What watchdog's own observer does is in tests/scenario/test_watchdog.py.
+"""
 
 import errno
 import logging
-import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from surge_exporter.runtime.watch import (
@@ -19,8 +20,6 @@ from surge_exporter.runtime.watch import (
 from surge_exporter.snapshot import WatchMode
 from tests.fakes import FakeClock
 
-DEADLINE_SECONDS = 10.0
-
 
 class FakeObserver:
     """Stands in for watchdog's: the test makes it hear, die, or refuse."""
@@ -28,6 +27,7 @@ class FakeObserver:
     def __init__(self, refusal: Exception | None = None) -> None:
         self.refusal = refusal
         self.handlers: dict[str, Any] = {}
+        self.options: dict[str, Any] = {}
         self.emitters: list[Any] = []
         self.alive = False
 
@@ -43,9 +43,10 @@ class FakeObserver:
     def is_alive(self) -> bool:
         return self.alive
 
-    def schedule(self, handler: Any, path: str, **_: Any) -> None:
+    def schedule(self, handler: Any, path: str, **options: Any) -> None:
         if self.refusal is not None:
             raise self.refusal
+        self.options = options
         self.handlers[path] = handler
         watch = SimpleNamespace(path=path)
         self.emitters.append(SimpleNamespace(watch=watch, is_alive=lambda: self.alive))
@@ -97,6 +98,7 @@ def test_a_directory_is_watched_once_however_often_it_is_named(tmp_path: Path) -
 
 
 def test_a_directory_that_is_not_there_yet_is_watched_when_it_is(tmp_path: Path) -> None:
+    """Case 37."""
     folder = tmp_path / "later"
     rig = Rig()
     rig.watcher.watch([str(folder)])
@@ -108,6 +110,7 @@ def test_a_directory_that_is_not_there_yet_is_watched_when_it_is(tmp_path: Path)
 
 
 def test_a_directory_replaced_by_another_is_watched_anew(tmp_path: Path) -> None:
+    """Case 38."""
     folder = tmp_path / "logs"
     folder.mkdir()
     rig = Rig()
@@ -118,6 +121,14 @@ def test_a_directory_replaced_by_another_is_watched_anew(tmp_path: Path) -> None
     rig.watcher.watch([str(folder)])
 
     assert rig.observers[0].handlers[str(folder)] is not first
+
+
+def test_the_folders_below_a_directory_take_no_watches(tmp_path: Path) -> None:
+    """Case 40."""
+    rig = Rig()
+    rig.watcher.watch([str(tmp_path)])
+
+    assert rig.observers[0].options["recursive"] is False
 
 
 def test_a_directory_no_longer_wanted_is_let_go(tmp_path: Path) -> None:
@@ -139,6 +150,7 @@ def test_a_directory_no_longer_wanted_is_let_go(tmp_path: Path) -> None:
 def test_without_room_for_a_watch_it_polls_and_tries_again_later(
     refusal: Exception, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Case 40."""
     rig = Rig(refusal)
     rig.watcher.watch([str(tmp_path)])
     rig.watcher.watch([str(tmp_path)])
@@ -153,6 +165,7 @@ def test_without_room_for_a_watch_it_polls_and_tries_again_later(
 
 
 def test_a_directory_on_a_remote_file_system_is_polled(tmp_path: Path) -> None:
+    """Case 43."""
     folder = tmp_path / "nfs"
     folder.mkdir()
     rig = Rig()
@@ -176,6 +189,7 @@ def test_growth_that_was_announced_is_no_miss(tmp_path: Path) -> None:
 def test_growth_that_nothing_announced_is_a_miss_and_the_observer_is_replaced(
     tmp_path: Path,
 ) -> None:
+    """Case 45."""
     rig = Rig()
     rig.watcher.watch([str(tmp_path)])
     rig.clock.advance(60)
@@ -188,6 +202,7 @@ def test_growth_that_nothing_announced_is_a_miss_and_the_observer_is_replaced(
 
 
 def test_an_observer_that_died_is_replaced(tmp_path: Path) -> None:
+    """Case 45."""
     rig = Rig()
     rig.watcher.watch([str(tmp_path)])
     rig.observers[0].alive = False
@@ -198,6 +213,7 @@ def test_an_observer_that_died_is_replaced(tmp_path: Path) -> None:
 
 
 def test_an_observer_that_dies_all_the_time_is_replaced_ever_more_seldom(tmp_path: Path) -> None:
+    """Case 45."""
     rig = Rig()
     for _ in range(100):
         rig.watcher.watch([str(tmp_path)])
@@ -208,6 +224,7 @@ def test_an_observer_that_dies_all_the_time_is_replaced_ever_more_seldom(tmp_pat
 
 
 def test_an_overflow_of_the_kernels_queue_is_counted(tmp_path: Path) -> None:
+    """Case 41."""
     rig = Rig()
     rig.watcher.watch([str(tmp_path)])
     logging.getLogger("watchdog.observers.inotify_c").warning(
@@ -224,56 +241,21 @@ def test_a_local_folder_is_not_remote(tmp_path: Path) -> None:
     assert not is_on_remote_file_system(str(tmp_path))
 
 
-class Real:
-    """A watcher with watchdog's own observer."""
-
-    def __init__(self) -> None:
-        self.woken = threading.Event()
-        self.watcher = Watcher(self.woken.set, FakeClock())
-
-    def hears(self) -> bool:
-        """Wait for a hint, and say whether it came."""
-        heard = self.woken.wait(DEADLINE_SECONDS)
-        self.woken.clear()
-        return heard
-
-
-@pytest.fixture
-def real() -> Iterator[Real]:
-    rig = Real()
-    yield rig
-    rig.watcher.stop()
-
-
-def test_the_real_observer_hears_a_write(real: Real, tmp_path: Path) -> None:
-    real.watcher.watch([str(tmp_path)])
-    (tmp_path / "file").write_text("x")
-
-    assert real.hears()
-
-
-def test_the_real_observer_hears_in_a_folder_removed_and_made_again(
-    real: Real, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "is_remote"),
+    [
+        *((kind, True) for kind in ("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph")),
+        *((kind, False) for kind in ("ext4", "xfs", "btrfs", "tmpfs", "overlay")),
+    ],
+)
+def test_the_kind_of_the_innermost_mount_says_whether_others_may_write(
+    monkeypatch: pytest.MonkeyPatch, kind: str, *, is_remote: bool
 ) -> None:
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    real.watcher.watch([str(folder)])
-    shutil.rmtree(folder)
-    real.hears()
-    real.watcher.watch([str(folder)])
-    folder.mkdir()
-    real.watcher.watch([str(folder)])
-    real.woken.clear()
-    (folder / "file").write_text("x")
+    """Case 43."""
+    other = "ext4" if is_remote else "nfs"
+    mounts = {"/": other, "/logs": kind, "/logs/inner": other, "/logs2": other}
+    found = [SimpleNamespace(mountpoint=path, fstype=type_) for path, type_ in mounts.items()]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: found)
 
-    assert real.hears()
-
-
-def test_the_real_observer_hears_through_a_link_to_a_folder(real: Real, tmp_path: Path) -> None:
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    (tmp_path / "link").symlink_to(folder)
-    real.watcher.watch([str(tmp_path / "link")])
-    (folder / "file").write_text("x")
-
-    assert real.hears()
+    assert is_on_remote_file_system("/logs/of/agents") is is_remote
+    assert is_on_remote_file_system("/logs2/of/agents") is not is_remote

@@ -89,6 +89,7 @@ def test_requests_are_told_apart_by_caller_model_and_outcome() -> None:
 
 
 def test_a_caller_without_room_counts_as_other() -> None:
+    """Case 12."""
     window = hourly_window(SeriesTable(callers=1))
     window.add([request(NOW, caller=caller) for caller in ("first", "second", "third")], NOW)
 
@@ -132,6 +133,7 @@ def test_volume_is_logged_tokens_where_there_are_any_else_characters(
 def test_requests_behind_or_ahead_of_the_windows_are_counted_and_left_out(
     offset_seconds: float, late: int, future: int
 ) -> None:
+    """Cases 17 and 18."""
     window = hourly_window()
 
     outside = window.add([request(NOW + offset_seconds)], NOW)
@@ -139,7 +141,29 @@ def test_requests_behind_or_ahead_of_the_windows_are_counted_and_left_out(
     assert outside == {OutOfWindow.LATE: late, OutOfWindow.FUTURE: future}
 
 
+def test_a_request_of_the_next_second_counts_at_once() -> None:
+    """Case 17."""
+    window = hourly_window()
+    window.add([request(NOW + 1)], NOW)
+
+    assert counts(window, NOW) == (1, 0)
+
+
+def test_requests_of_the_year_9999_take_no_memory() -> None:
+    """Case 17."""
+    window, empty = hourly_window(), hourly_window()
+    far = [request(253_402_300_799 - index * MINUTE) for index in range(10_000)]
+
+    outside = window.add(far, NOW)
+    empty.add([], NOW)
+
+    assert outside[OutOfWindow.FUTURE] == 10_000
+    assert held_bytes(window) == held_bytes(empty)
+    assert (window.oldest, window.newest) == (None, None)
+
+
 def test_a_request_from_a_fast_clock_counts_once_now_reaches_its_minute() -> None:
+    """Case 17."""
     window = hourly_window()
     window.add([request(NOW + 290)], NOW)
 
@@ -148,6 +172,7 @@ def test_a_request_from_a_fast_clock_counts_once_now_reaches_its_minute() -> Non
 
 
 def test_a_late_request_counts_in_the_minute_of_its_time() -> None:
+    """Case 18."""
     window = hourly_window()
     window.add([request(NOW)], NOW)
     window.totals(later(HOUR))
@@ -156,12 +181,14 @@ def test_a_late_request_counts_in_the_minute_of_its_time() -> None:
     assert counts(window, NOW + HOUR) == (0, 2)
 
 
-def test_a_clock_set_back_by_an_hour_finds_the_windows_as_they_were() -> None:
+@pytest.mark.parametrize("hours", [1, -1, -8])
+def test_a_clock_that_jumps_and_is_set_right_finds_the_windows_as_they_were(hours: float) -> None:
+    """Case 48. Ahead, an hour at most: buckets further behind are not kept."""
     window = hourly_window()
     window.add([request(at) for at in spread(120, NOW - 2 * HOUR + 60, NOW)], NOW)
     before = window.totals(NOW)
 
-    window.totals(later(HOUR))
+    window.totals(later(hours * HOUR))
 
     assert window.totals(NOW) == before
 
