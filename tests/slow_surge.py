@@ -1,4 +1,4 @@
-"""The surge test as one reads it: no state, no running totals, everything anew for each instant."""
+"""The surge test as one reads it: no state, no totals, everything anew for each instant."""
 
 import math
 import statistics

@@ -24,8 +24,8 @@ def traffic(draw: st.DrawFn, *, most_days: int = 5) -> list[int]:
     runs = draw(st.lists(st.tuples(rates, hours, st.booleans()), min_size=1, max_size=12))
     counts: list[int] = []
     for rate, length, is_noisy in runs:
-        for _ in range(length * PER_HOUR):
-            counts.append(rng.randint(0, 2 * rate) if is_noisy else rate)
+        buckets = range(length * PER_HOUR)
+        counts.extend(rng.randint(0, 2 * rate) if is_noisy else rate for _ in buckets)
     return counts[: most_days * DAY]
 
 
