@@ -1,0 +1,219 @@
+"""The forecast of demand: a mix of experts that learns from its own finished forecasts."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from surge_exporter.core.bins import HISTORY_HOURS, HOUR_SECONDS, Bins
+from surge_exporter.core.experts import NEEDED_HOURS, expert_rates
+from surge_exporter.core.gaps import find_gap
+from surge_exporter.core.interval import ErrorBand
+from surge_exporter.core.mixture import Mixture
+from surge_exporter.core.quality import Quality
+from surge_exporter.model import Seconds, UnixSeconds
+
+_SHORT_HOURS = 6
+_CHANGED_RATIO = 0.01
+_THURSDAY = 3  # the weekday of the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HorizonForecast:
+    """The mean rate expected over the next hours, requests per hour, and how far to trust it.
+
+    `mase` and `coverage_ratio` speak of the finished forecasts of this horizon and are None
+    while there are none to speak of; `history_seconds` is how much history the forecast knew.
+    """
+
+    horizon_hours: int
+    point: float
+    low: float
+    high: float
+    """The ends of the central 80 %."""
+    mase: float | None
+    """Mean absolute error over that of "yesterday, the same window"."""
+    coverage_ratio: float | None
+    history_seconds: Seconds
+
+
+class _Pending(NamedTuple):
+    """A forecast of one horizon whose time has not come yet."""
+
+    hour: int
+    experts: tuple[float, ...] | None
+    forecast: tuple[float, float, float]
+
+
+class _Track:
+    """All that one horizon has learned."""
+
+    def __init__(self, horizon_hours: int) -> None:
+        self.hours = horizon_hours
+        self.quality = Quality()
+        self._mixture = Mixture(horizon_hours)
+        self._band = ErrorBand(horizon_hours)
+        self._pending: deque[_Pending] = deque()
+
+    def forecast(
+        self, bins: Bins, place: int, hour: int, experts: tuple[float, ...] | None
+    ) -> tuple[float, float, float]:
+        """Return point, low and high as known at `place`."""
+        if experts is None:
+            short = place < _SHORT_HOURS * bins.per_hour
+            point = bins.rate(place, HISTORY_HOURS if short else self.hours)
+        else:
+            point = self._mixture.combine(experts)
+        known = place / bins.per_hour
+        return point, *self._band.around(point, hour=hour, history_hours=known)
+
+    def learn(self, bins: Bins, place: int, hour: int, experts: tuple[float, ...] | None) -> None:
+        """Take in the forecast that comes due at an hour's turn, and keep one made at it."""
+        if self._pending and self._pending[0].hour == hour - self.hours:
+            self._finish(self._pending.popleft(), bins, place)
+        if place:
+            forecast = self.forecast(bins, place, hour, experts)
+            self._pending.append(_Pending(hour, experts, forecast))
+
+    def _finish(self, due: _Pending, bins: Bins, place: int) -> None:
+        actual = bins.rate(place, self.hours)
+        if due.experts is not None:
+            self._mixture.learn(due.experts, actual)
+        self._band.learn(due.forecast[0], actual, hour=due.hour)
+        yesterday = place - -(-self.hours // 24) * bins.per_day
+        if yesterday >= self.hours * bins.per_hour:
+            self.quality.learn(due.forecast, actual, bins.rate(yesterday, self.hours))
+
+
+class Forecaster:
+    """Forecasts one series of counts over some horizons.
+
+    What there is to learn is learned at the turns of the epoch's hours: a forecast is made at
+    each, as it would have been made then, and scored when its time has come. So a history
+    read at once teaches exactly what it taught while it grew, until it outgrows
+    `HISTORY_HOURS`; from then on a running forecaster knows traces of what was forgotten.
+    A forecast between two turns uses the newest buckets and what was learned at the turn
+    before.
+
+    Holes in the log are filled (see `gaps`) from the turn on at which they are seen.
+    Bounded: four weeks of counts, and about 50 KB a horizon. One owner; not safe for threads.
+    """
+
+    def __init__(self, horizons_hours: Iterable[int]) -> None:
+        self._horizons = tuple(horizons_hours)
+        if not all(hours > 0 for hours in self._horizons):
+            raise ValueError(f"horizons must be positive: {self._horizons}")
+        self._bins = Bins((), HOUR_SECONDS)
+        self._end = 0
+        self._forget()
+
+    def refresh(
+        self, counts: Sequence[int], bucket_seconds: int, now: UnixSeconds
+    ) -> tuple[HorizonForecast, ...]:
+        """Return the forecasts at `now`, in the order of the horizons.
+
+        `counts` are requests per bucket, complete ones only, the oldest first; the last ends
+        at `now`, the first is where the history begins, and all but the last
+        `HISTORY_HOURS` are ignored. Where they continue those of the call before, only new
+        hours are learned from. Else, or if more than a hundredth of what was known changed,
+        all is learned anew; lesser changes, by late records, only count from here on.
+        """
+        if bucket_seconds <= 0 or HOUR_SECONDS % bucket_seconds:
+            raise ValueError(f"buckets of {bucket_seconds} s do not divide the hour")
+        end = round(now / bucket_seconds)
+        bins = self._view(counts, bucket_seconds, end)
+        if not self._continues(bins, end):
+            self._forget()
+            bins = self._view(counts, bucket_seconds, end)
+        self._bins, self._end = bins, end
+        self._learn_until(end)
+        return self._forecasts()
+
+    def _forget(self) -> None:
+        self._tracks = [_Track(hours) for hours in self._horizons]
+        self._filled: dict[int, int] = {}
+        self._next_turn: int | None = None
+
+    def _view(self, counts: Sequence[int], bucket_seconds: int, end: int) -> Bins:
+        """Return the counts with the holes filled that are known."""
+        if not self._filled:
+            return Bins(counts, bucket_seconds)
+        first = end - len(counts)
+        repaired = list(counts)
+        self._filled = {at: more for at, more in self._filled.items() if at >= first}
+        for at, requests in self._filled.items():
+            if at < end and not repaired[at - first]:
+                repaired[at - first] = requests
+        return Bins(repaired, bucket_seconds)
+
+    def _continues(self, bins: Bins, end: int) -> bool:
+        """Say whether the history is that of the call before, with more at its end."""
+        known, known_end = self._bins, self._end
+        begins, known_begins = end - bins.end, known_end - known.end
+        if (
+            self._next_turn is None
+            or bins.per_hour != known.per_hour
+            or not known_begins <= begins <= known_end <= end
+        ):
+            return False
+        before = known.sums[known.end] - known.sums[begins - known_begins]
+        now = bins.sums[known_end - begins]
+        return abs(now - before) <= _CHANGED_RATIO * before
+
+    def _learn_until(self, end: int) -> None:
+        hour = self._bins.per_hour
+        begins = end - self._bins.end
+        turn = begins + -begins % hour if self._next_turn is None else self._next_turn
+        while turn <= end:
+            self._learn(turn - begins, turn // hour)
+            turn += hour
+        self._next_turn = turn
+
+    def _learn(self, place: int, hour: int) -> None:
+        bins = self._bins
+        if gap := find_gap(bins, place):
+            bins.fill(gap.start, gap.requests)
+            begins = self._end - bins.end + gap.start
+            self._filled.update(enumerate(gap.requests, begins))
+        experts = self._experts(place, hour)
+        for track, rates in zip(self._tracks, experts, strict=True):
+            track.learn(bins, place, hour, rates)
+
+    def _experts(self, place: int, hour: int) -> Sequence[tuple[float, ...] | None]:
+        if place < NEEDED_HOURS * self._bins.per_hour:
+            return [None] * len(self._horizons)
+        weekday = (hour // 24 + _THURSDAY) % 7
+        return expert_rates(self._bins, place, weekday=weekday, horizons_hours=self._horizons)
+
+    def _forecasts(self) -> tuple[HorizonForecast, ...]:
+        place, hour = self._bins.end, self._end // self._bins.per_hour
+        experts = self._experts(place, hour)
+        return tuple(
+            self._forecast(track, place, hour, rates)
+            for track, rates in zip(self._tracks, experts, strict=True)
+        )
+
+    def _forecast(
+        self, track: _Track, place: int, hour: int, rates: tuple[float, ...] | None
+    ) -> HorizonForecast:
+        point, low, high = track.forecast(self._bins, place, hour, rates)
+        return HorizonForecast(
+            horizon_hours=track.hours,
+            point=point,
+            low=low,
+            high=high,
+            mase=track.quality.mase,
+            coverage_ratio=track.quality.coverage_ratio,
+            history_seconds=Seconds(place * HOUR_SECONDS / self._bins.per_hour),
+        )
+
+
+def forecast_rates(
+    counts: Sequence[int], bucket_seconds: int, now: UnixSeconds, horizons_hours: Iterable[int]
+) -> dict[int, tuple[float, float, float]]:
+    """Return point, low and high of the mean rate over each horizon, requests per hour.
+
+    Reads the whole history anew: for a single answer. See `Forecaster.refresh`.
+    """
+    forecasts = Forecaster(horizons_hours).refresh(counts, bucket_seconds, now)
+    return {made.horizon_hours: (made.point, made.low, made.high) for made in forecasts}

@@ -1,0 +1,1 @@
+"""Benchmarks of what is said of traffic, against traffic of which the truth is known."""
