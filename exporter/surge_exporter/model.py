@@ -186,6 +186,8 @@ class Forecast:
     """Mean absolute error over that of "yesterday, the same window"."""
     coverage_ratio: float | None = None
     """How often the truth fell into the interval."""
+    history_seconds: Seconds | None = None
+    """How much history it was learned from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +234,8 @@ class CallerDemand:
     volume: TokenVolume
     token_share: float
     surge_factor: float | None
+    surge_test: SurgeTest | None = None
+    """None but for the busiest, and while there is too little history to test against."""
 
     @property
     def failure_rate(self) -> float:

@@ -82,10 +82,10 @@ def test_callers_beyond_the_limit_are_in_the_total_alone() -> None:
 
 
 def test_what_is_old_and_who_is_gone_is_forgotten() -> None:
-    counted = history(27 * DAY, 600.0)
+    counted = history(27 * DAY, 2 * DAY)
     counted.add([request(NOW - 600, caller="b")], NOW)
 
-    counted.move_to(UnixSeconds(NOW + 2 * DAY), ["b"])
+    counted.expire(UnixSeconds(NOW + 2 * DAY), idle_since=UnixSeconds(NOW - DAY))
 
     later = UnixSeconds(NOW + 2 * DAY)
     assert sum(counted.total(later).counts) == 2

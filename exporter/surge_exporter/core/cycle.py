@@ -8,7 +8,9 @@ from surge_exporter.core.counters import RawCounters
 from surge_exporter.core.demand import measure_callers, measure_demand
 from surge_exporter.core.grid import Grid
 from surge_exporter.core.health import HealthWindow
+from surge_exporter.core.history import CountHistory
 from surge_exporter.core.objects import Decoded
+from surge_exporter.core.outlook import Outlook
 from surge_exporter.core.records import RequestDecoder
 from surge_exporter.core.series import SeriesTable
 from surge_exporter.core.ticks import TickDecoder
@@ -84,12 +86,17 @@ class Cycle:
         self._requests = RequestDecoder(telemetry.request_fields, telemetry.zone)
         self._ticks = TickDecoder(telemetry.heartbeat_fields, telemetry.zone)
         self._older_history: UnixSeconds | None = None
+        self._history = CountHistory(caller_limit=callers)
+        self._outlook = Outlook(self._history, telemetry.horizon_seconds)
+        self._recalled_until: UnixSeconds | None = None
+        self._recalls = False
 
     def ingest(self, source: Source, block: bytes, *, now: UnixSeconds, live: bool) -> Ingested:
         """Take in whole lines. Only `live` ones count towards the counters."""
         if source is Source.REQUESTS:
             requests: Decoded[Request] = self._requests.decode(block)
             outside = self._window.add(requests.records, now)
+            self._history.add(requests.records, now, since=None if live else self._recalled_until)
             if live:
                 self._counters.add_requests(requests.records, now)
             return _ingested(requests, outside)
@@ -98,6 +105,29 @@ class Cycle:
         if live:
             self._counters.add_ticks(ticks.records)
         return _ingested(ticks, outside)
+
+    def begin_recall(self, until: UnixSeconds) -> UnixSeconds:
+        """Leave history before an instant to `recall`; return the beginning of its bucket.
+
+        Until `end_recall` there are no forecasts: half a history would look like a ramp.
+        """
+        self._recalled_until = self._history.boundary(until)
+        self._recalls = True
+        return self._recalled_until
+
+    def recall(self, block: bytes, now: UnixSeconds) -> None:
+        """Take in whole lines of requests that history alone is to know."""
+        records = self._requests.decode(block).records
+        self._history.add(records, now, until=self._recalled_until)
+
+    def end_recall(self) -> None:
+        """Note that all is recalled."""
+        self._recalls = False
+        self._recalled_until = None
+
+    def refresh_a_caller(self, now: UnixSeconds) -> bool:
+        """Bring the surge test of one caller up to date; False if all are."""
+        return not self._recalls and self._outlook.refresh_a_caller(now)
 
     def timestamps(self, source: Source, block: bytes) -> list[UnixSeconds]:
         """Return the times of the records of a block, and ingest nothing."""
@@ -114,10 +144,12 @@ class Cycle:
             horizon_seconds=self._telemetry.horizon_seconds,
             history_start=self._history_start(),
         )
+        if not self._recalls:
+            self._outlook.refresh(now, self._history_start())
         return Observation(
             at=now,
-            demand=demand,
-            callers=measure_callers(totals, demand),
+            demand=self._outlook.of_demand(demand),
+            callers=self._outlook.of_callers(measure_callers(totals, demand)),
             dependencies=self._health.health(now),
             history_start=self._history_start(),
             last_record=last_record,
@@ -151,6 +183,7 @@ class Cycle:
         self._window.move_to(now)
         idle = max(self._telemetry.idle_expiry_seconds, self._window.kept_seconds)
         self._counters.forget(self._series.expire(now - idle))
+        self._history.expire(now, idle_since=UnixSeconds(now - idle))
 
     def _history_start(self) -> UnixSeconds | None:
         known = (self._window.oldest, self._health.oldest, self._older_history)

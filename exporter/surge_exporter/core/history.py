@@ -49,6 +49,10 @@ class _Counts:
         self.first = first
         self.counts = array("I", counts)
 
+    @property
+    def end(self) -> int:
+        return self.first + len(self.counts)
+
     def add(self, index: int, count: int) -> None:
         place = index - self.first
         if place < 0:
@@ -66,7 +70,7 @@ class _Counts:
 
     def between(self, start: int, stop: int) -> "array[int]":
         """Return the counts of a range, zeros where nothing was counted."""
-        begin, end = max(start, self.first), min(stop, self.first + len(self.counts))
+        begin, end = max(start, self.first), min(stop, self.end)
         if begin >= end:
             return _zeros(stop - start)
         known = self.counts[begin - self.first : end - self.first]
@@ -97,18 +101,33 @@ class CountHistory:
         return None if self._total is None else UnixSeconds(self._total.first * BUCKET_SECONDS)
 
     def add(
-        self, requests: Iterable[Request], now: UnixSeconds, *, since: UnixSeconds | None = None
+        self,
+        requests: Iterable[Request],
+        now: UnixSeconds,
+        *,
+        since: UnixSeconds | None = None,
+        until: UnixSeconds | None = None,
     ) -> None:
-        """Count requests; none that are older than is kept, or than `since`, or in the future."""
+        """Count requests, but those older than is kept and those in the future.
+
+        With `since` and `until`, which are the beginnings of buckets, those between alone.
+        """
         current = _index(now)
         first, last = current - _KEPT_BUCKETS + 1, current + _BUCKETS_AHEAD
         if since is not None:
             first = max(first, _index(since))
+        if until is not None:
+            last = min(last, _index(until) - 1)
         width = BUCKET_SECONDS
         found = Counter([(int(request.at // width), request.caller) for request in requests])
         for (index, caller), count in found.items():
             if first <= index <= last:
                 self._count(index, clean_label(caller), count)
+
+    @staticmethod
+    def boundary(at: UnixSeconds) -> UnixSeconds:
+        """Return the beginning of the bucket of an instant."""
+        return UnixSeconds(_index(at) * BUCKET_SECONDS)
 
     def total(self, now: UnixSeconds, *, start: UnixSeconds | None = None) -> CountSeries:
         """Return what all requests add up to: the complete buckets before `now`.
@@ -123,11 +142,10 @@ class CountHistory:
         """Return the same for one caller, from the first request of anyone on."""
         return self._series(self._callers.get(caller), now, self.start or now)
 
-    def move_to(self, now: UnixSeconds, callers: Iterable[str]) -> None:
-        """Forget what is older than is kept, and the callers that are not among these."""
-        first = _index(now) - _KEPT_BUCKETS + 1
-        kept = set(callers)
-        self._callers = {c: counts for c, counts in self._callers.items() if c in kept}
+    def expire(self, now: UnixSeconds, *, idle_since: UnixSeconds) -> None:
+        """Forget what is older than is kept, and the callers that are idle since then."""
+        first, used = _index(now) - _KEPT_BUCKETS + 1, _index(idle_since)
+        self._callers = {c: counts for c, counts in self._callers.items() if counts.end > used}
         for counts in self._all():
             counts.forget_before(first)
 
