@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-HALVED_IN_FIVE_DAYS = 2 ** (-1 / 120)
+Weight = Callable[[int], float]
 HALVED_IN_A_WEEK = 2 ** (-1 / 168)
 
 
@@ -42,12 +42,8 @@ class Series:
         return sum(self.counts[-round(known * self.per_hour) :]) / known if known else 0.0
 
 
-def experts(series: Series, horizon: int) -> list[float]:
-    weekday = (series.end // series.per_hour // 24 + 3) % 7
-    latest = series.latest
-    usual = [series.mean(24 * k, horizon) for k in range(1, 22)]
-    known = [rate for rate in usual if rate is not None]
-    fallback = known[0] if known else latest(3)
+def day_weights(weekday: int) -> tuple[Weight, Weight, Weight]:
+    """Return what each day counts, by how many days ago it was."""
 
     def same_type(k: int) -> bool:
         return ((weekday - k) % 7 >= 5) == (weekday >= 5)
@@ -62,7 +58,19 @@ def experts(series: Series, horizon: int) -> list[float]:
     def weekly(k: int) -> float:
         return 0.6 ** (k / 7) if k % 7 == 0 else 0.0
 
-    def ratio(weight: Callable[[int], float], hours: int, damping: float) -> float:
+    return mixed, day_type, weekly
+
+
+def experts(series: Series, horizon: int) -> list[float]:
+    weekday = (series.end // series.per_hour // 24 + 3) % 7
+    latest = series.latest
+    usual = [series.mean(24 * k, horizon) for k in range(1, 22)]
+    known = [rate for rate in usual if rate is not None]
+    fallback = known[0] if known else latest(3)
+
+    mixed, day_type, weekly = day_weights(weekday)
+
+    def days(weight: Weight, hours: float) -> tuple[float, float] | None:
         total = before = after = 0.0
         for k in range(1, 22):
             then, prior = usual[k - 1], series.mean(24 * k + hours, hours)
@@ -70,11 +78,19 @@ def experts(series: Series, horizon: int) -> list[float]:
                 total += weight(k)
                 before += weight(k) * prior
                 after += weight(k) * then
-        if not total:
+        return (before / total, after / total) if total else None
+
+    def ratio(weight: Weight, hours: int, damping: float) -> float:
+        mean = days(weight, hours)
+        if mean is None:
             return fallback
-        busier = (latest(hours) + 3 / hours) / (before / total + 3 / hours)
+        busier = (latest(hours) + 3 / hours) / (mean[0] + 3 / hours)
         factor: float = min(max(busier, 0.1), 10.0) ** damping
-        return after / total * factor
+        return mean[1] * factor
+
+    def shift(hours: float) -> float:
+        mean = days(mixed, hours)
+        return fallback if mean is None else max(0.0, latest(hours) + mean[1] - mean[0])
 
     return [
         latest(1),
@@ -85,15 +101,18 @@ def experts(series: Series, horizon: int) -> list[float]:
         ratio(day_type, 2, 1.0),
         ratio(weekly, 24, 0.5),
         median(known[:7]) if known else fallback,
+        latest(0.25),
+        shift(0.25),
+        shift(6),
     ]
 
 
 def assumed_errors(horizon: int) -> list[float]:
     if horizon <= 3:
-        return [1, 1.4, 2, 1.6, 2, 2, 2, 2]
+        return [1, 1.4, 2, 1.6, 2, 2, 2, 2, 1, 1.6, 1.6]
     if horizon <= 12:
-        return [1, 1, 1.2, 1.4, 1.2, 2, 1.3, 1.4]
-    return [1.8, 1.5, 1, 2.5, 1.4, 3.5, 1.2, 1.3]
+        return [1, 1, 1.2, 1.4, 1.2, 2, 1.3, 1.4, 1.2, 1.4, 1.4]
+    return [1.8, 1.5, 1, 2.5, 1.4, 3.5, 1.2, 1.3, 1.8, 2, 2]
 
 
 @dataclass(frozen=True)
@@ -112,8 +131,9 @@ def history_of_forecasts(series: Series, horizon: int) -> list[Made]:
     made: list[Made] = []
     for place in [turn for turn in series.turns() if turn] + [len(series.counts)]:
         now = series.before(place)
-        due = [m for m in made if m.place + horizon * series.per_hour <= now.turns()[-1]]
-        made.append(_forecast(now, horizon, due) if due or place else _forecast(now, horizon, []))
+        turn = max(turn for turn in [0, *series.turns()] if turn <= place)
+        due = [m for m in made if m.place + horizon * series.per_hour <= turn]
+        made.append(_forecast(now, horizon, due))
     return made
 
 
@@ -134,34 +154,36 @@ def _forecast(now: Series, horizon: int, due: list[Made]) -> Made:
         point = now.latest(horizon)
     else:
         said = experts(now, horizon)
-        lessons = [(HALVED_IN_FIVE_DAYS ** age(m), m.experts, actual(m)) for m in due]
+        lessons = [(HALVED_IN_A_WEEK ** age(m), m.experts, actual(m)) for m in due]
         taught = [(weight, rates, truth) for weight, rates, truth in lessons if rates]
         hours = sum(weight for weight, _, _ in taught)
         losses = [
             sum(weight * abs(rates[i] - truth) for weight, rates, truth in taught)
-            for i in range(8)
+            for i in range(11)
         ]
         assumed = assumed_errors(horizon)
-        scale = sum(a / e for a, e in zip(losses, assumed, strict=True)) / 8
+        scale = sum(a / e for a, e in zip(losses, assumed, strict=True)) / 11
         scale = (scale / hours if hours else 1.0) or 1.0
-        errors = [(losses[i] + 12 * assumed[i] * scale) / (hours + 12) for i in range(8)]
-        errors = [error + 0.02 * sum(errors) / 8 for error in errors]
+        errors = [(losses[i] + 12 * assumed[i] * scale) / (hours + 12) for i in range(11)]
+        errors = [error + 0.02 * sum(errors) / 11 for error in errors]
         weights = [error**-6 for error in errors]
         logs = sum(w * math.log(rate + 1) for w, rate in zip(weights, said, strict=True))
         point = max(0.0, math.exp(logs / sum(weights)) - 1)
     offset = 0.375 / horizon
     middle = math.sqrt(point + offset)
-    pool = due[-672:]
-    if len(pool) < 24:
-        variation = 0.6 if place < 6 * now.per_hour else 0.3
-        deviation = math.sqrt(2 / (4 * horizon) + variation**2 * point)
-        below, above = -1.2816 * deviation, 1.2816 * deviation
-    else:
+    reliable = min(24, 4 * horizon) * now.per_hour
+    pool = [m for m in due if m.place >= reliable][-672:]
+    variation = 0.6 if place < 6 * now.per_hour else 0.3
+    deviation = math.sqrt(2 / (4 * horizon) + variation**2 * point)
+    below, above = -1.2816 * deviation, 1.2816 * deviation
+    if len(pool) >= 24:
         errors = [math.sqrt(actual(m) + offset) - math.sqrt(m.point + offset) for m in pool]
         ages = [HALVED_IN_A_WEEK ** (age(m) + horizon) for m in pool]
-        widened = min(0.9, 1.5 * horizon / sum(ages))
-        tail = 0.1 * (1 - 0.9 * widened)
-        below, above = quantile(errors, ages, tail), quantile(errors, ages, 1 - tail)
+        evidence = sum(ages) / horizon
+        tail = 0.1 * (1 - 0.9 * min(0.9, 1.2 / evidence))
+        assumed = 0.3 / (0.3 + evidence)
+        below = assumed * below + (1 - assumed) * quantile(errors, ages, tail)
+        above = assumed * above + (1 - assumed) * quantile(errors, ages, 1 - tail)
     low = max(0.0, max(0.0, middle + below) ** 2 - offset)
     high = max(0.0, middle + above) ** 2 - offset
     return Made(place, said, point, min(low, point), max(high, point))

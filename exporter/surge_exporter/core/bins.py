@@ -23,29 +23,36 @@ class Bins:
         self.sums = list(accumulate(newest, initial=0))
         self.end = len(newest)
 
-    def rate(self, place: int, hours: int) -> float:
+    def buckets(self, hours: float) -> int:
+        """Return how many buckets so many hours are: the nearest number, at least one."""
+        return max(1, round(hours * self.per_hour))
+
+    def rate(self, place: int, hours: float) -> float:
         """Return the mean rate over the `hours` before `place`, or over as many as there are."""
-        start = max(0, place - hours * self.per_hour)
+        start = max(0, place - self.buckets(hours))
         if start >= place:
             return 0.0
         return (self.sums[place] - self.sums[start]) * self.per_hour / (place - start)
 
-    def past_windows(
-        self, place: int, *, begins: int, hours: int, first_day: int = 1
-    ) -> list[float]:
-        """Return the mean rate over `hours` from `begins` hours after this time of day on.
+    def rates_after(self, place: int, hours: float, *, first_day: int = 1) -> list[float]:
+        """Return the mean rate over the `hours` after this time of day, day by day.
 
-        One for each day before `place`, from `first_day` days ago back to the beginning of
-        the history; `begins` is negative for a window before that time of day.
+        From `first_day` days before `place` back to the beginning of the history.
         """
-        sums, per_hour = self.sums, self.per_hour
-        oldest = place + begins * per_hour
-        newest = oldest - first_day * self.per_day
+        return self._daily(place - first_day * self.per_day, self.buckets(hours))
+
+    def rates_before(self, place: int, hours: float) -> list[float]:
+        """Return the mean rate over the `hours` before this time of day, from yesterday on."""
+        span = self.buckets(hours)
+        return self._daily(place - self.per_day - span, span)
+
+    def _daily(self, newest: int, span: int) -> list[float]:
         if newest < 0:
             return []
-        span = hours * per_hour
-        starts, ends = sums[newest :: -self.per_day], sums[newest + span :: -self.per_day]
-        return [(end - start) / hours for end, start in zip(ends, starts, strict=False)]
+        starts = self.sums[newest :: -self.per_day]
+        ends = self.sums[newest + span :: -self.per_day]
+        per_bucket = self.per_hour / span
+        return [(end - start) * per_bucket for end, start in zip(ends, starts, strict=False)]
 
     def fill(self, start: int, requests: Sequence[int]) -> None:
         """Count these requests, a number a bucket, from `start` on as well."""

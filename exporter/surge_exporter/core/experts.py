@@ -1,8 +1,9 @@
-"""Eight trivial forecasts of the mean rate over the next hours: from now, and from usual days.
+"""Trivial forecasts of the mean rate over the next hours: from now, and from usual days.
 
-Each is good for some traffic and bad for other; `mixture` learns which to trust. The ratio
-experts are the seasonal naive method over weighted days, multiplied by how busy the last
-hours were against the same hours of those days, with damping (a power below 1).
+Each is good for some traffic and bad for other; `mixture` learns which to trust. They are the
+last hours; the usual days (the seasonal naive method over weighted days); and these corrected
+by how the last hours were against the same hours of those days: by their ratio, damped by a
+power below 1, or by their difference.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from typing import NamedTuple
 
 from surge_exporter.core.bins import Bins
 
-EXPERTS = 8
+EXPERTS = 11
 NEEDED_HOURS = 24
 """Without a whole day of history there is nothing seasonal to tell."""
 
+_JUST_NOW_HOURS = 0.25
 _MOST_DAYS = 21
 _SMOOTHING_REQUESTS = 3.0  # added to both sides of a ratio: a few requests prove no change
 _LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
@@ -46,10 +48,10 @@ def expert_rates(
     """
     recent = _Recent(
         weights=_weights(weekday),
-        last={hours: bins.rate(place, hours) for hours in (1, 2, 3, 6, 24)},
+        last={hours: bins.rate(place, hours) for hours in (_JUST_NOW_HOURS, 1, 2, 3, 6, 24)},
         usual={
-            hours: bins.past_windows(place, begins=-hours, hours=hours)[:_MOST_DAYS]
-            for hours in (1, 2, 6, 24)
+            hours: bins.rates_before(place, hours)[:_MOST_DAYS]
+            for hours in (_JUST_NOW_HOURS, 1, 2, 6, 24)
         },
     )
     return [_forecasts(recent, bins, place, hours) for hours in horizons_hours]
@@ -59,9 +61,9 @@ class _Recent(NamedTuple):
     """What all horizons share."""
 
     weights: _Weights
-    last: dict[int, float]
+    last: dict[float, float]
     """The rate of the last hours, by their number."""
-    usual: dict[int, list[float]]
+    usual: dict[float, list[float]]
     """The rates of the same hours of each day before, yesterday first."""
 
 
@@ -76,7 +78,7 @@ class _Usual(NamedTuple):
 
 def _forecasts(recent: _Recent, bins: Bins, place: int, horizon: int) -> tuple[float, ...]:
     first_day = -(-horizon // 24)
-    rates = bins.past_windows(place, begins=0, hours=horizon, first_day=first_day)
+    rates = bins.rates_after(place, horizon, first_day=first_day)
     del rates[max(0, _MOST_DAYS - first_day + 1) :]
     usual = _Usual(first_day, rates, rates[0] if rates else recent.last[3])
     mixed, same_day_type, same_weekday = recent.weights
@@ -89,25 +91,49 @@ def _forecasts(recent: _Recent, bins: Bins, place: int, horizon: int) -> tuple[f
         _ratio(recent, usual, same_day_type, hours=2, damping=1.0),
         _ratio(recent, usual, same_weekday, hours=24, damping=0.5),
         median(rates[:_MEDIAN_DAYS]) if rates else usual.fallback,
+        recent.last[_JUST_NOW_HOURS],
+        _shift(recent, usual, mixed, hours=_JUST_NOW_HOURS),
+        _shift(recent, usual, mixed, hours=6),
     )
 
 
 def _ratio(
-    recent: _Recent, usual: _Usual, weights: Sequence[float], *, hours: int, damping: float
+    recent: _Recent, usual: _Usual, weights: Sequence[float], *, hours: float, damping: float
 ) -> float:
     """Return the usual rate times how busy the last `hours` were for the time of day."""
+    days = _mean_days(recent, usual, weights, hours)
+    if days is None:
+        return usual.fallback
+    before, then = days
+    smoothing = _SMOOTHING_REQUESTS / hours
+    ratio = (recent.last[hours] + smoothing) / (before + smoothing)
+    factor: float = min(max(ratio, _LEAST_RATIO), _MOST_RATIO) ** damping
+    return then * factor
+
+
+def _shift(recent: _Recent, usual: _Usual, weights: Sequence[float], *, hours: float) -> float:
+    """Return the usual rate plus how much busier the last `hours` were for the time of day."""
+    days = _mean_days(recent, usual, weights, hours)
+    if days is None:
+        return usual.fallback
+    before, then = days
+    return max(0.0, recent.last[hours] + then - before)
+
+
+def _mean_days(
+    recent: _Recent, usual: _Usual, weights: Sequence[float], hours: float
+) -> tuple[float, float] | None:
+    """Return the usual rate before and after this time of day, over days that know both."""
     skipped = usual.first_day - 1
     before, weights = recent.usual[hours][skipped:], weights[skipped:]
     known = min(len(before), len(usual.rates))
     total = sum(weights[:known])
     if not total:
-        return usual.fallback
-    smoothing = _SMOOTHING_REQUESTS / hours
-    then: float = sum(map(mul, usual.rates[:known], weights)) / total
-    busy: float = sum(map(mul, before[:known], weights)) / total + smoothing
-    ratio = (recent.last[hours] + smoothing) / busy
-    factor: float = min(max(ratio, _LEAST_RATIO), _MOST_RATIO) ** damping
-    return then * factor
+        return None
+    return (
+        sum(map(mul, before[:known], weights)) / total,
+        sum(map(mul, usual.rates[:known], weights)) / total,
+    )
 
 
 @lru_cache(maxsize=7)

@@ -14,6 +14,7 @@ from surge_exporter.core.quality import Quality
 from surge_exporter.model import Seconds, UnixSeconds
 
 _SHORT_HOURS = 6
+_RELIABLE_HORIZONS = 4  # a forecast that knew less says nothing of the errors of others
 _CHANGED_RATIO = 0.01
 _THURSDAY = 3  # the weekday of the epoch
 
@@ -41,6 +42,8 @@ class _Pending(NamedTuple):
     """A forecast of one horizon whose time has not come yet."""
 
     hour: int
+    known_hours: float
+    """How much history it knew."""
     experts: tuple[float, ...] | None
     forecast: tuple[float, float, float]
 
@@ -73,13 +76,14 @@ class _Track:
             self._finish(self._pending.popleft(), bins, place)
         if place:
             forecast = self.forecast(bins, place, hour, experts)
-            self._pending.append(_Pending(hour, experts, forecast))
+            self._pending.append(_Pending(hour, place / bins.per_hour, experts, forecast))
 
     def _finish(self, due: _Pending, bins: Bins, place: int) -> None:
         actual = bins.rate(place, self.hours)
         if due.experts is not None:
             self._mixture.learn(due.experts, actual)
-        self._band.learn(due.forecast[0], actual, hour=due.hour)
+        if due.known_hours >= min(NEEDED_HOURS, _RELIABLE_HORIZONS * self.hours):
+            self._band.learn(due.forecast[0], actual, hour=due.hour)
         yesterday = place - -(-self.hours // 24) * bins.per_day
         if yesterday >= self.hours * bins.per_hour:
             self.quality.learn(due.forecast, actual, bins.rate(yesterday, self.hours))

@@ -12,7 +12,8 @@ TAIL = 0.1
 
 _HALF_LIFE_HOURS = 168
 _LEAST_ERRORS = 24
-_WIDENING = 1.5
+_WIDENING = 1.2
+_ASSUMED_HORIZONS = 0.3  # how many horizons' errors what is assumed weighs as much as
 _MOST_WIDENED = 0.9
 _ASSUMED_VARIATION = 0.3  # of the true rate around its forecast, relative, before it is known
 _SHORT_HOURS = 6.0  # with less history the variation is assumed to be twice that
@@ -65,13 +66,15 @@ class ErrorBand:
         if len(self._errors) < _LEAST_ERRORS:
             return self._assumed_tails(forecast, history_hours)
         reached = list(accumulate(self._weights))
-        evidence = reached[-1] / self._weight(hour)
-        widened = min(_MOST_WIDENED, _WIDENING * self._horizon_hours / evidence)
+        evidence = reached[-1] / self._weight(hour) / self._horizon_hours
+        widened = min(_MOST_WIDENED, _WIDENING / evidence)
         tail = TAIL * (1.0 - 0.9 * widened)
         last = len(reached) - 1
-        low = bisect_left(reached, tail * reached[-1])
-        high = bisect_left(reached, (1.0 - tail) * reached[-1])
-        return self._errors[min(low, last)], self._errors[min(high, last)]
+        low = self._errors[min(last, bisect_left(reached, tail * reached[-1]))]
+        high = self._errors[min(last, bisect_left(reached, (1.0 - tail) * reached[-1]))]
+        assumed = self._assumed_tails(forecast, history_hours)
+        share = _ASSUMED_HORIZONS / (_ASSUMED_HORIZONS + evidence)
+        return low + share * (assumed[0] - low), high + share * (assumed[1] - high)
 
     def _assumed_tails(self, forecast: float, history_hours: float) -> tuple[float, float]:
         """Return them as for a Poisson count, twice, around a rate that itself varies."""

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from math import expm1, log1p
 from operator import mul
 
-_HALF_LIFE_HOURS = 120.0
+_HALF_LIFE_HOURS = 168.0
 _DECAY = 2.0 ** (-1.0 / _HALF_LIFE_HOURS)
 _PRIOR_HOURS = 12.0  # what is assumed of the experts weighs as much as so many hours
 _POWER = 6.0
 _FLOOR = 0.02  # part of the mean error that each is given more: nobody is perfect for long
 
+# What is assumed of each expert, in the order of `experts`: its error over that of a good one,
+# for horizons of up to so many hours. In the beginning the last hours are trusted most.
 _RELATIVE_ERRORS = (
-    (3, (1.0, 1.4, 2.0, 1.6, 2.0, 2.0, 2.0, 2.0)),
-    (12, (1.0, 1.0, 1.2, 1.4, 1.2, 2.0, 1.3, 1.4)),
+    (3, (1.0, 1.4, 2.0, 1.6, 2.0, 2.0, 2.0, 2.0, 1.0, 1.6, 1.6)),
+    (12, (1.0, 1.0, 1.2, 1.4, 1.2, 2.0, 1.3, 1.4, 1.2, 1.4, 1.4)),
 )
-_RELATIVE_ERRORS_FAR = (1.8, 1.5, 1.0, 2.5, 1.4, 3.5, 1.2, 1.3)
+_RELATIVE_ERRORS_FAR = (1.8, 1.5, 1.0, 2.5, 1.4, 3.5, 1.2, 1.3, 1.8, 2.0, 2.0)
 
 
 class Mixture:
