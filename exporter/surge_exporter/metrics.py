@@ -10,6 +10,7 @@ from surge_exporter import signals
 from surge_exporter.core.samples import (
     Read,
     active_signals,
+    caller_confirmed,
     confirmed,
     known_level,
     observed,
@@ -21,6 +22,7 @@ from surge_exporter.core.samples import (
     single,
     states,
     tested,
+    tested_caller,
     thresholds,
     tokens,
 )
@@ -178,12 +180,6 @@ _OTHERS: tuple[Metric, ...] = (
         "horizon",
     ),
     _demand(
-        "surge_forecast_mase",
-        "Error of finished forecasts over that of yesterday's same window; absent likewise.",
-        per_forecast(lambda forecast: forecast.mase),
-        "horizon",
-    ),
-    _demand(
         "surge_forecast_coverage_ratio",
         "Part of finished forecasts whose interval held the truth; absent likewise.",
         per_forecast(lambda forecast: forecast.coverage_ratio),
@@ -191,8 +187,8 @@ _OTHERS: tuple[Metric, ...] = (
     ),
     _demand(
         "surge_forecast_history_seconds",
-        "Time since the oldest record that the forecast knows of.",
-        observed(lambda o: None if o.history_start is None else max(0.0, o.at - o.history_start)),
+        "How much history the forecast was learned from; absent before it was.",
+        observed(lambda observation: observation.demand.forecast.history_seconds),
     ),
     _demand(
         "surge_demand_level",
@@ -286,6 +282,25 @@ _OTHERS: tuple[Metric, ...] = (
         "Recent request rate of a caller over its baseline rate; absent without a valid baseline.",
         per_caller(lambda caller, _: caller.surge_factor),
         "caller",
+    ),
+    _caller(
+        "surge_caller_adjusted_factor",
+        "Demand of one of the busiest callers over its seasonal expectation; absent likewise.",
+        per_caller(tested_caller(lambda test: test.factor)),
+        "caller",
+    ),
+    _caller(
+        "surge_caller_z_score",
+        "How far that lies over its expectation, in standard deviations; absent likewise.",
+        per_caller(tested_caller(lambda test: test.z_score)),
+        "caller",
+    ),
+    _caller(
+        "surge_caller_confirmed",
+        "Whether the seasonal test confirms a surge of the caller; absent likewise.",
+        caller_confirmed,
+        "caller",
+        "severity",
     ),
     _dependency(
         "surge_dependency_up",

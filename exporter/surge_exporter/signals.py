@@ -45,6 +45,7 @@ THROTTLE = Action("throttle_background_jobs", "Throttle background jobs")
 INVESTIGATE_FAILURES = Action("investigate_failure_rates", "Investigate failure rates")
 INVESTIGATE_MODELS = Action("investigate_model_reliability", "Investigate model reliability")
 CACHE_FORGE = Action("cache_forge_state", "Cache forge state")
+CHECK_FORECAST = Action("check_demand_forecast", "Check the demand forecast")
 MAINTAIN = Action("maintain_current_allocation", "Maintain current allocation")
 
 
@@ -246,6 +247,24 @@ SIGNALS: tuple[Signal, ...] = (
         measure=evidence.failed_checks(Dependency.GITEA, "Gitea"),
         action=CACHE_FORGE,
         sets=DispatchPosture.DEGRADED,
+    ),
+    Signal(
+        name="forecast_error",
+        condition="error of finished forecasts over that of yesterday's same window",
+        metric=Metric(
+            name="surge_forecast_mase",
+            kind="gauge",
+            help="Error of finished forecasts over that of yesterday's same window; absent until"
+            " there are any.",
+            labels=("horizon",),
+            collector="demand",
+            read=samples.per_forecast(lambda forecast: forecast.mase),
+        ),
+        exceeds=gt,
+        thresholds={Severity.WARNING: 1.5},
+        parameters={"min_history_days": 7},
+        measure=evidence.forecast_error,
+        action=CHECK_FORECAST,
     ),
 )
 

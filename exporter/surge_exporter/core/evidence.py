@@ -60,6 +60,21 @@ def predicted_demand(observation: Observation, tuning: Tuning) -> Iterator[Measu
         )
 
 
+def forecast_error(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
+    """Measure the error of finished forecasts, where enough history has been forecast."""
+    forecast = observation.demand.forecast
+    least_days = tuning.parameters["forecast_error", "min_history_days"]
+    history = forecast.history_seconds
+    if forecast.mase is not None and history is not None and history >= least_days * 24 * HOUR:
+        covered = "" if forecast.coverage_ratio is None else percent(forecast.coverage_ratio)
+        yield Measurement(
+            forecast.mase,
+            f"forecasts for {_span(observation)} were wrong by {forecast.mase:.2f} times as much"
+            f" as yesterday's demand would have been, and their 80 % interval held"
+            f" {covered} of the truth",
+        )
+
+
 def heavy_batch(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
     """Measure the token share of batch callers, and of any caller that crowds out others.
 

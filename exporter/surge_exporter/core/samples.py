@@ -131,6 +131,21 @@ def confirmed(snapshot: Snapshot) -> Iterator[Sample]:
             yield (severity,), float(severity in test.confirmed)
 
 
+def tested_caller(
+    read: Callable[[SurgeTest], float],
+) -> Callable[[CallerDemand, Snapshot], float | None]:
+    """Return a reader of one caller's surge test; None where there is no test."""
+    return lambda caller, _: None if caller.surge_test is None else read(caller.surge_test)
+
+
+def caller_confirmed(snapshot: Snapshot) -> Iterator[Sample]:
+    """Read for each tested caller and severity whether a surge is confirmed."""
+    for caller in snapshot.observation.callers if snapshot.observation else ():
+        if caller.surge_test is not None:
+            for severity in Severity:
+                yield (caller.caller, severity), float(severity in caller.surge_test.confirmed)
+
+
 def predicted_capacity_ratio(snapshot: Snapshot) -> Iterator[Sample]:
     """Read the predicted rate as a part of the capacity, where one is configured."""
     capacity = snapshot.tuning.capacity_requests_per_second

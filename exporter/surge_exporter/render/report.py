@@ -6,19 +6,23 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from surge_exporter.core.evidence import counted, percent, spoken_span
+from surge_exporter.core.evidence import counted, per_hour, percent, spoken_span
 from surge_exporter.model import (
     HOUR,
     CallerDemand,
     Demand,
     Dependency,
+    Forecast,
     Observation,
+    Severity,
+    SurgeTest,
     UnixSeconds,
     Verdict,
 )
 from surge_exporter.snapshot import SourceStatus
 
 TOP_CALLERS = 10
+_LOUDNESS = (Severity.WARNING, Severity.CRITICAL)
 _LATEST = 253_402_300_799.0  # the last second of the year 9999, the last that a date can say
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown takes for markup; an underscore within a word is none."""
@@ -55,6 +59,10 @@ def report(
             }
             for finding in verdict.findings
         ],
+        **_seasonal(demand.surge_test),
+        "predicted_low": _per_hour_or_none(demand.forecast.low_requests_per_second),
+        "predicted_high": _per_hour_or_none(demand.forecast.high_requests_per_second),
+        "forecasts": [_forecast(forecast) for forecast in demand.forecasts],
         "recent_requests": demand.recent.requests,
         "baseline_requests": demand.baseline.requests,
         "baseline_valid": demand.baseline_valid,
@@ -138,11 +146,34 @@ def _demand_table(demand: Demand) -> Iterator[str]:
     for name, window in rows:
         rate = window.requests_per_second * HOUR
         yield f"| {name} | {window.requests} | {rate:.2f} | {percent(window.covered_ratio)} |"
-    predicted = demand.forecast.requests_per_second * HOUR
-    yield f"| next {span}, predicted | | {predicted:.2f} | |"
+    for forecast in demand.forecasts:
+        predicted = forecast.requests_per_second * HOUR
+        name = f"next {spoken_span(forecast.horizon_seconds)}, predicted"
+        yield f"| {name} | | {predicted:.2f}{_interval(forecast)} | |"
+    if demand.surge_test is not None:
+        yield ""
+        yield _seasonal_sentence(demand.surge_test)
     if not demand.baseline_valid:
         yield ""
         yield "The baseline is too little covered to compare with, so the factor counts as 1."
+
+
+def _interval(forecast: Forecast) -> str:
+    low, high = forecast.low_requests_per_second, forecast.high_requests_per_second
+    if low is None or high is None:
+        return ""
+    return f" ({low * HOUR:.2f} to {high * HOUR:.2f})"
+
+
+def _seasonal_sentence(test: SurgeTest) -> str:
+    if Severity.CRITICAL in test.confirmed:
+        found = "A critical surge is confirmed"
+    else:
+        found = "A surge is confirmed" if test.confirmed else "No surge is confirmed"
+    return (
+        f"{found}: {test.factor:.2f} times what is usual at this time"
+        f" ({per_hour(test.expected_requests_per_second)} requests/h), z = {test.z_score:.1f}."
+    )
 
 
 def _caller_table(observation: Observation) -> Iterator[str]:
@@ -216,6 +247,35 @@ def _caller(caller: CallerDemand) -> dict[str, Any]:
     }
 
 
+def _seasonal(test: SurgeTest | None) -> dict[str, Any]:
+    """Return what the seasonal test says; nulls while there is too little history for one."""
+    if test is None:
+        return dict.fromkeys(
+            ("surge_adjusted_factor", "surge_z_score", "surge_expected_rate", "surge_confirmed")
+        )
+    return {
+        "surge_adjusted_factor": round(test.factor, 2),
+        "surge_z_score": round(test.z_score, 2),
+        "surge_expected_rate": _per_hour(test.expected_requests_per_second),
+        "surge_confirmed": max(test.confirmed, key=_LOUDNESS.index, default=None),
+    }
+
+
+def _forecast(forecast: Forecast) -> dict[str, Any]:
+    history = forecast.history_seconds
+    return {
+        "horizon_hours": _plain_number(forecast.horizon_seconds / HOUR),
+        "rate": _per_hour(forecast.requests_per_second),
+        "low": _per_hour_or_none(forecast.low_requests_per_second),
+        "high": _per_hour_or_none(forecast.high_requests_per_second),
+        "mase": None if forecast.mase is None else round(forecast.mase, 3),
+        "coverage_ratio": (
+            None if forecast.coverage_ratio is None else round(forecast.coverage_ratio, 3)
+        ),
+        "history_hours": None if history is None else round(history / HOUR, 2),
+    }
+
+
 def _source(source: SourceStatus, observation: Observation) -> dict[str, Any]:
     last = observation.last_record.get(source.source)
     return {
@@ -228,6 +288,10 @@ def _source(source: SourceStatus, observation: Observation) -> dict[str, Any]:
 
 def _per_hour(requests_per_second: float) -> float:
     return round(requests_per_second * HOUR, 2)
+
+
+def _per_hour_or_none(requests_per_second: float | None) -> float | None:
+    return None if requests_per_second is None else _per_hour(requests_per_second)
 
 
 def _plain_number(value: float) -> float | int:
