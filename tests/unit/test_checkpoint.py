@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surge_exporter.core.checkpoint import OLDEST_SECONDS, Checkpoint, StateError, decode, encode
+from surge_exporter.core.checkpoint import OLDEST_SECONDS, Checkpoint, decode, encode
+from surge_exporter.core.envelope import StateError
 from surge_exporter.core.identity import Sample, Sketch, Trace
 from surge_exporter.core.tally import LineCounts
 from surge_exporter.model import RejectReason, Source, UnixSeconds

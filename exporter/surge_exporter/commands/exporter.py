@@ -14,13 +14,15 @@ from surge_exporter.commands import options
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
 from surge_exporter.core.cycle import Cycle
-from surge_exporter.model import Seconds, Source
+from surge_exporter.core.history import BUCKET_SECONDS
+from surge_exporter.model import Seconds, Source, UnixSeconds
 from surge_exporter.render.report import to_json
 from surge_exporter.runtime.clock import Clock, QueueWaker
 from surge_exporter.runtime.filesystem import OsFileSystem
 from surge_exporter.runtime.logs import CountingHandler
 from surge_exporter.runtime.loop import Loop, Pipeline
 from surge_exporter.runtime.questions import Answer
+from surge_exporter.runtime.recall import Recall
 from surge_exporter.runtime.state import StateFile
 from surge_exporter.runtime.tail import Tail
 from surge_exporter.runtime.watch import NoWatcher, Watcher
@@ -69,6 +71,7 @@ class Exporter:
                 watcher=self._watcher,
                 status=self._status,
                 checkpoint=state_file.load(clock.now()) if state_file else None,
+                save_history=state_file.save_history if state_file else lambda _: None,
             )
             self.web = self._serve(with_process_metrics=with_process_metrics)
         except ValueError as error:
@@ -134,28 +137,50 @@ class Exporter:
                 "listen addresses changed, a restart is needed to use them configured=%s",
                 ",".join(config.web.listen_addresses),
             )
-        cycle, tail = None, None
+        cycle, tail, recall = None, None, None
         if current is not None and before is not None and _reads_the_same(config, before):
-            cycle, tail = current.cycle, current.tail
+            cycle, tail, recall = current.cycle, current.tail, current.recall
         telemetry = configuration.telemetry(config)
         patterns = _absolute(options.patterns(config))
         if cycle is None or tail is None:
             cycle = Cycle(telemetry)
-            tail = Tail(
-                OsFileSystem(),
-                self._clock,
-                patterns,
-                window_seconds=2 * telemetry.horizon_seconds,
-                timestamps=cycle.timestamps,
-            )
+            window_seconds = 2 * telemetry.horizon_seconds
+            tail = self._tail(patterns, window_seconds, cycle)
+            recall = self._recall(patterns[Source.REQUESTS], window_seconds, cycle)
         self._config = config
         return Pipeline(
             cycle=cycle,
             tail=tail,
             tuning=configuration.tuning(config),
             horizon_seconds=Seconds(telemetry.horizon_seconds),
+            recall=recall,
             patterns=patterns,
         )
+
+    def _tail(
+        self, patterns: Mapping[Source, tuple[str, ...]], window_seconds: float, cycle: Cycle
+    ) -> Tail:
+        return Tail(
+            OsFileSystem(),
+            self._clock,
+            patterns,
+            window_seconds=window_seconds,
+            timestamps=cycle.timestamps,
+        )
+
+    def _recall(
+        self, patterns: tuple[str, ...], window_seconds: float, cycle: Cycle
+    ) -> Recall | None:
+        """Return what reads the history that the windows leave out, unless it was saved."""
+        saved = self._state_file.load_history() if self._state_file else None
+        now = self._clock.now()
+        # What the windows begin with is read for them in any case.
+        until = UnixSeconds(now - window_seconds + BUCKET_SECONDS)
+        since = cycle.begin_recall(until, saved)
+        if since is None:
+            return None
+        tail = self._tail({Source.REQUESTS: patterns}, now - since, cycle)
+        return Recall(tail, cycle, self._clock)
 
     def _status(self) -> ExporterStatus:
         return ExporterStatus(

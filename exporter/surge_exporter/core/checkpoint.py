@@ -6,10 +6,10 @@ which lines were counted, and the few counts that no scrape had shown yet.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from zlib import crc32
 
 import msgspec
 
+from surge_exporter.core.envelope import StateError, sealed, unsealed
 from surge_exporter.core.identity import Trace
 from surge_exporter.core.tally import LineCounts
 from surge_exporter.model import Seconds, Source, UnixSeconds
@@ -19,16 +19,8 @@ OLDEST_SECONDS = Seconds(86400.0)
 """What was written during a longer absence is history: counted at once, it would look like a
 surge to every rate."""
 
-_MAGIC = b"surge-exporter state"
+_KIND = b"surge-exporter state"
 _VERSION = 1
-
-
-class StateError(ValueError):
-    """A saved checkpoint that cannot be used, and why."""
-
-    def __init__(self, fault: StateFault, message: str) -> None:
-        super().__init__(message)
-        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +44,7 @@ _decoder = msgspec.json.Decoder(Checkpoint)
 def encode(checkpoint: Checkpoint) -> bytes:
     """Return a header line with version and checksum, then JSON."""
     body = _encoder.encode(_with_paths(checkpoint, _spelled))
-    return b"%s %d %08x\n%s\n" % (_MAGIC, _VERSION, crc32(body), body)
+    return sealed(_KIND, _VERSION, body)
 
 
 def decode(data: bytes, now: UnixSeconds) -> Checkpoint:
@@ -61,18 +53,7 @@ def decode(data: bytes, now: UnixSeconds) -> Checkpoint:
     Raises:
         StateError: it is none, it is damaged, of another version, or too old.
     """
-    header, _, rest = data.partition(b"\n")
-    fields = header.removeprefix(_MAGIC).split()
-    if not header.startswith(_MAGIC) or len(fields) != 2:  # noqa: PLR2004 - version, checksum
-        expected = f"expected a file that begins with {_MAGIC.decode()!r}"
-        raise StateError(StateFault.CORRUPT, f"{expected}, got {header[:40]!r}")
-    version, checksum = fields
-    if version != b"%d" % _VERSION:
-        expected = f"expected version {_VERSION}, got {version.decode(errors='replace')}"
-        raise StateError(StateFault.VERSION, expected)
-    body = rest.removesuffix(b"\n")
-    if checksum != b"%08x" % crc32(body):
-        raise StateError(StateFault.CORRUPT, "expected the checksum of its header, got another")
+    body = unsealed(_KIND, _VERSION, data)
     try:
         checkpoint = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

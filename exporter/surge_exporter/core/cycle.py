@@ -8,7 +8,7 @@ from surge_exporter.core.counters import RawCounters
 from surge_exporter.core.demand import measure_callers, measure_demand
 from surge_exporter.core.grid import Grid
 from surge_exporter.core.health import HealthWindow
-from surge_exporter.core.history import CountHistory
+from surge_exporter.core.history import KEPT_SECONDS, CountHistory, SavedHistory
 from surge_exporter.core.objects import Decoded
 from surge_exporter.core.outlook import Outlook
 from surge_exporter.core.records import RequestDecoder
@@ -88,7 +88,7 @@ class Cycle:
         self._older_history: UnixSeconds | None = None
         self._history = CountHistory(caller_limit=callers)
         self._outlook = Outlook(self._history, telemetry.horizon_seconds)
-        self._recalled_until: UnixSeconds | None = None
+        self._recalled: tuple[UnixSeconds, UnixSeconds] | None = None
         self._recalls = False
 
     def ingest(self, source: Source, block: bytes, *, now: UnixSeconds, live: bool) -> Ingested:
@@ -96,7 +96,8 @@ class Cycle:
         if source is Source.REQUESTS:
             requests: Decoded[Request] = self._requests.decode(block)
             outside = self._window.add(requests.records, now)
-            self._history.add(requests.records, now, since=None if live else self._recalled_until)
+            recalled_until = self._recalled[1] if self._recalled and not live else None
+            self._history.add(requests.records, now, since=recalled_until)
             if live:
                 self._counters.add_requests(requests.records, now)
             return _ingested(requests, outside)
@@ -106,24 +107,36 @@ class Cycle:
             self._counters.add_ticks(ticks.records)
         return _ingested(ticks, outside)
 
-    def begin_recall(self, until: UnixSeconds) -> UnixSeconds:
-        """Leave history before an instant to `recall`; return the beginning of its bucket.
+    def begin_recall(
+        self, until: UnixSeconds, saved: SavedHistory | None = None
+    ) -> UnixSeconds | None:
+        """Leave history before about an instant to `recall`, as far as it was not saved.
 
         Until `end_recall` there are no forecasts: half a history would look like a ramp.
+        Return from when on telemetry is to be recalled; None if there is no need to.
         """
-        self._recalled_until = self._history.boundary(until)
-        self._recalls = True
-        return self._recalled_until
+        until = self._history.boundary(until)
+        since = UnixSeconds(until - KEPT_SECONDS)
+        if saved is not None:
+            since = max(since, self._history.restore(saved, until))
+        self._recalled = since, until
+        self._recalls = since < until
+        return since if self._recalls else None
 
     def recall(self, block: bytes, now: UnixSeconds) -> None:
         """Take in whole lines of requests that history alone is to know."""
-        records = self._requests.decode(block).records
-        self._history.add(records, now, until=self._recalled_until)
+        if self._recalled is not None:
+            since, until = self._recalled
+            records = self._requests.decode(block).records
+            self._history.add(records, now, since=since, until=until)
 
     def end_recall(self) -> None:
         """Note that all is recalled."""
         self._recalls = False
-        self._recalled_until = None
+
+    def saved_history(self, now: UnixSeconds) -> SavedHistory | None:
+        """Return what history is to be put away; None while it is not complete."""
+        return None if self._recalls else self._history.saved(now)
 
     def refresh_a_caller(self, now: UnixSeconds) -> bool:
         """Bring the surge test of one caller up to date; False if all are."""

@@ -4,9 +4,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from zlib import compress, decompress, error
 
+import msgspec
+
+from surge_exporter.core.envelope import StateError, sealed, unsealed
 from surge_exporter.core.series import clean_label
 from surge_exporter.model import HOUR, Request, Seconds, UnixSeconds
+from surge_exporter.snapshot import StateFault
 
 BUCKET_SECONDS = Seconds(300.0)
 KEPT_SECONDS = Seconds(28 * 24 * HOUR)
@@ -200,6 +205,29 @@ class CountHistory:
 
 def _index(at: float) -> int:
     return int(at // BUCKET_SECONDS)
+
+
+_KIND = b"surge-exporter history"
+_VERSION = 1
+_decoder = msgspec.msgpack.Decoder(SavedHistory)
+
+
+def encode(saved: SavedHistory) -> bytes:
+    """Return a history as bytes: hundreds of KB in memory, a few on a disk."""
+    return sealed(_KIND, _VERSION, compress(msgspec.msgpack.encode(saved), 1))
+
+
+def decode(data: bytes) -> SavedHistory:
+    """Return the history that was encoded.
+
+    Raises:
+        StateError: it is none, damaged, or of another version.
+    """
+    body = unsealed(_KIND, _VERSION, data)
+    try:
+        return _decoder.decode(decompress(body))
+    except (msgspec.DecodeError, error, UnicodeDecodeError) as fault:
+        raise StateError(StateFault.CORRUPT, str(fault)) from fault
 
 
 def _saved(counts: _Counts | None, stop: int) -> SavedCounts:

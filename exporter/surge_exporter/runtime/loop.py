@@ -10,6 +10,7 @@ from typing import Protocol
 
 from surge_exporter.core.checkpoint import Checkpoint
 from surge_exporter.core.cycle import Cycle
+from surge_exporter.core.history import SavedHistory
 from surge_exporter.core.tally import Tally, empty_tally
 from surge_exporter.model import (
     Observation,
@@ -22,6 +23,7 @@ from surge_exporter.model import (
 from surge_exporter.runtime.clock import Clock, Waker
 from surge_exporter.runtime.questions import PATIENCE_SECONDS, Answer, Questions
 from surge_exporter.runtime.reading import TOO_LONG
+from surge_exporter.runtime.recall import Recall
 from surge_exporter.runtime.statuses import source_statuses
 from surge_exporter.runtime.stream import Chunk
 from surge_exporter.runtime.tail import Tail
@@ -34,6 +36,7 @@ _LEAST_REST_SECONDS = 0.02
 _LONGEST_REST_SECONDS = 0.2
 _BUSY_SECONDS = 0.1  # reading for longer, the loop answers between two chunks
 _EXPIRE_SECONDS = 600.0
+_RECALL_SECONDS = Seconds(0.05)  # at a time: a scrape waits that long
 _NEWEST_REJECTED = 10
 _MOST_FAILURES = 10
 
@@ -48,6 +51,7 @@ class Pipeline:
     tail: Tail
     tuning: Tuning
     horizon_seconds: Seconds
+    recall: Recall | None = None
     patterns: Mapping[Source, tuple[str, ...]] = field(default_factory=dict)
     """Where the tail looks for files: absolute globs, for people to read."""
 
@@ -85,6 +89,7 @@ class Loop:
         watcher: Watching,
         status: Callable[[], ExporterStatus],
         checkpoint: Checkpoint | None = None,
+        save_history: Callable[[SavedHistory], None] = lambda _: None,
     ) -> None:
         """Take what the composition root wires together.
 
@@ -97,6 +102,7 @@ class Loop:
             watcher: wakes the waker when something changes in the directories it is given.
             status: says how the exporter itself goes; reload and rejections are filled in here.
             checkpoint: where the process before this one stood; what came since then counts.
+            save_history: puts away what would take long to read again.
         """
         self._clock = clock
         self._waker = waker
@@ -108,11 +114,13 @@ class Loop:
         self._loaded = False
         self._live: Tally = empty_tally()
         self._is_live_shown = False
+        self._has_more = False
         self._checkpoints = 0
         self._with_history = empty_tally()  # of what this pipeline read, and no other
         self._newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
         self._reload_error: str | None = None
         self._reloaded_at = clock.now()
+        self._save_history = save_history
         self._expired_at = clock.monotonic()
         self._stopping = False
         self._reloading = threading.Condition()
@@ -168,8 +176,9 @@ class Loop:
             self._follow()
         finally:
             self._stopping = True
+            self._put_history_away()
             self._questions.close()
-            self._pipeline.tail.close()
+            self._close(self._pipeline)
 
     def _follow(self) -> None:
         failures = 0
@@ -203,9 +212,19 @@ class Loop:
             self._pipeline.cycle.extend_history(history)
         self._loaded = True
         self._answer()
+        self._has_more = self._look_back()
         if self._clock.monotonic() - self._expired_at >= _EXPIRE_SECONDS:
             self._expired_at = self._clock.monotonic()
             self._pipeline.cycle.expire(self._clock.now())
+            self._put_history_away()
+
+    def _look_back(self) -> bool:
+        """Do a little of what can wait; say whether there is more of it."""
+        recall = self._pipeline.recall
+        if recall is not None and not recall.is_over:
+            recall.step(_RECALL_SECONDS)
+            return True
+        return self._pipeline.cycle.refresh_a_caller(self._clock.now())
 
     def _read(self, began: float) -> None:
         """Ingest all there is to read; answer in between once the turn takes long."""
@@ -224,7 +243,7 @@ class Loop:
         """
         rest = min(max(spent, _LEAST_REST_SECONDS), _LONGEST_REST_SECONDS)
         self._questions.rest(rest)
-        if not self._stopping:
+        if not (self._stopping or self._has_more):
             self._waker.wait(POLL_SECONDS)
 
     def _answer(self) -> None:
@@ -252,6 +271,16 @@ class Loop:
             last.detail,
             last.excerpt,
         )
+
+    def _put_history_away(self) -> None:
+        history = self._pipeline.cycle.saved_history(self._clock.now())
+        if history is not None:
+            self._save_history(history)
+
+    def _close(self, pipeline: Pipeline) -> None:
+        pipeline.tail.close()
+        if pipeline.recall is not None:
+            pipeline.recall.close()
 
     def _announce(self) -> None:
         for source, patterns in self._pipeline.patterns.items():
@@ -303,7 +332,7 @@ class Loop:
             counts.rotations += before.rotations
             counts.truncations += before.truncations
             counts.skipped_bytes += before.skipped_bytes
-        old.tail.close()
+        self._close(old)
         self._loaded = False
         self._with_history = empty_tally()
         self._pipeline = pipeline

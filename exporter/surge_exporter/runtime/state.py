@@ -16,7 +16,10 @@ from pathlib import Path
 from threading import Lock
 
 from surge_exporter.core import checkpoint as checkpoints
-from surge_exporter.core.checkpoint import Checkpoint, StateError
+from surge_exporter.core import history as histories
+from surge_exporter.core.checkpoint import Checkpoint
+from surge_exporter.core.envelope import StateError
+from surge_exporter.core.history import SavedHistory
 from surge_exporter.model import UnixSeconds
 from surge_exporter.snapshot import StateFault, StateStatus
 
@@ -31,6 +34,7 @@ class StateFile:
         self._names = count()
         self._lock = Lock()
         self._status = StateStatus()
+        self._history = path.with_name(f"{path.name}.history")
         self._newest = 0
         self._fails = False
 
@@ -52,6 +56,28 @@ class StateFile:
         except StateError as error:
             self._reject(error.fault, error)
         return None
+
+    def load_history(self) -> SavedHistory | None:
+        """Return the history that was saved; None if there is none, or none of use."""
+        try:
+            return histories.decode(self._history.read_bytes())
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._reject(StateFault.UNREADABLE, error)
+        except StateError as error:
+            self._reject(error.fault, error)
+        return None
+
+    def save_history(self, saved: SavedHistory) -> None:
+        """Save what would take long to read from the logs again."""
+        written = self._history.with_name(f".{self._history.name}.{next(self._names)}")
+        try:
+            written.write_bytes(histories.encode(saved))
+            _sync(written)
+            written.replace(self._history)
+        except OSError as error:
+            self._fail(error)
 
     @contextmanager
     def serving(self, checkpoint: Checkpoint) -> Iterator[None]:
