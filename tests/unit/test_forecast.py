@@ -194,6 +194,19 @@ def test_a_hole_is_filled_at_the_first_turn_of_the_hour_with_enough_after_it() -
     assert not_yet < 550.0 < filled
 
 
+def test_only_a_log_known_to_lose_hours_is_believed_to_have_lost_the_last_one() -> None:
+    whole = traffic(14, lambda _: 600.0)
+    lossy = list(whole)
+    for ended in range(12, 24 * 13, 36):
+        lossy = with_hole(lossy, ended=ended, hours=1)
+    lost = forecast(with_hole(lossy, ended=0, hours=1))[0].point
+    stopped = forecast(with_hole(whole, ended=0, hours=1))[0].point
+    longer_than_ever = forecast(with_hole(lossy, ended=0, hours=2))[0].point
+    assert lost == pytest.approx(600.0, rel=0.1)
+    assert stopped < 500.0
+    assert longer_than_ever < 500.0
+
+
 def test_silence_longer_than_a_hole_is_silence() -> None:
     counts = traffic(14, lambda _: 600.0)
     assert forecast(with_hole(counts, ended=1, hours=7))[2].point < 580.0

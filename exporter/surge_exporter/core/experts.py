@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from surge_exporter.core.bins import Bins
 
-EXPERTS = 11
 NEEDED_HOURS = 24
 """Without a whole day of history there is nothing seasonal to tell."""
 

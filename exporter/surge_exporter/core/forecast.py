@@ -1,21 +1,17 @@
 """The forecast of demand: a mix of experts that learns from its own finished forecasts."""
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from statistics import median
 
-from surge_exporter.core.bins import HISTORY_HOURS, HOUR_SECONDS, Bins
+from surge_exporter.core.bins import HOUR_SECONDS, Bins
 from surge_exporter.core.experts import NEEDED_HOURS, expert_rates
-from surge_exporter.core.gaps import find_gap
-from surge_exporter.core.interval import ErrorBand
-from surge_exporter.core.mixture import Mixture
-from surge_exporter.core.quality import Quality
+from surge_exporter.core.gaps import Silence, find_silence, requests_lost
+from surge_exporter.core.track import Track
 from surge_exporter.model import Seconds, UnixSeconds
 
-_SHORT_HOURS = 6
-_RELIABLE_HORIZONS = 4  # a forecast that knew less says nothing of the errors of others
 _CHANGED_RATIO = 0.01
+_HOLES_PER_STOP = 2  # what makes a log one that is known to lose hours
 _THURSDAY = 3  # the weekday of the epoch
 
 
@@ -38,57 +34,6 @@ class HorizonForecast:
     history_seconds: Seconds
 
 
-class _Pending(NamedTuple):
-    """A forecast of one horizon whose time has not come yet."""
-
-    hour: int
-    known_hours: float
-    """How much history it knew."""
-    experts: tuple[float, ...] | None
-    forecast: tuple[float, float, float]
-
-
-class _Track:
-    """All that one horizon has learned."""
-
-    def __init__(self, horizon_hours: int) -> None:
-        self.hours = horizon_hours
-        self.quality = Quality()
-        self._mixture = Mixture(horizon_hours)
-        self._band = ErrorBand(horizon_hours)
-        self._pending: deque[_Pending] = deque()
-
-    def forecast(
-        self, bins: Bins, place: int, hour: int, experts: tuple[float, ...] | None
-    ) -> tuple[float, float, float]:
-        """Return point, low and high as known at `place`."""
-        if experts is None:
-            short = place < _SHORT_HOURS * bins.per_hour
-            point = bins.rate(place, HISTORY_HOURS if short else self.hours)
-        else:
-            point = self._mixture.combine(experts)
-        known = place / bins.per_hour
-        return point, *self._band.around(point, hour=hour, history_hours=known)
-
-    def learn(self, bins: Bins, place: int, hour: int, experts: tuple[float, ...] | None) -> None:
-        """Take in the forecast that comes due at an hour's turn, and keep one made at it."""
-        if self._pending and self._pending[0].hour == hour - self.hours:
-            self._finish(self._pending.popleft(), bins, place)
-        if place:
-            forecast = self.forecast(bins, place, hour, experts)
-            self._pending.append(_Pending(hour, place / bins.per_hour, experts, forecast))
-
-    def _finish(self, due: _Pending, bins: Bins, place: int) -> None:
-        actual = bins.rate(place, self.hours)
-        if due.experts is not None:
-            self._mixture.learn(due.experts, actual)
-        if due.known_hours >= min(NEEDED_HOURS, _RELIABLE_HORIZONS * self.hours):
-            self._band.learn(due.forecast[0], actual, hour=due.hour)
-        yesterday = place - -(-self.hours // 24) * bins.per_day
-        if yesterday >= self.hours * bins.per_hour:
-            self.quality.learn(due.forecast, actual, bins.rate(yesterday, self.hours))
-
-
 class Forecaster:
     """Forecasts one series of counts over some horizons.
 
@@ -99,7 +44,9 @@ class Forecaster:
     A forecast between two turns uses the newest buckets and what was learned at the turn
     before.
 
-    Holes in the log are filled (see `gaps`) from the turn on at which they are seen.
+    Holes in the log are filled (see `gaps`). While a silence may yet turn out to be one,
+    nothing is learned from it; the forecast takes it for real, except in a log that has mostly
+    lost what it was silent about.
     Bounded: four weeks of counts, and about 50 KB a horizon. One owner; not safe for threads.
     """
 
@@ -130,13 +77,18 @@ class Forecaster:
             self._forget()
             bins = self._view(counts, bucket_seconds, end)
         self._bins, self._end = bins, end
-        self._learn_until(end)
+        silence = self._repair()
+        self._learn()
+        if silence and silence.lost and self._may_be_lost(silence):
+            bins.fill(silence.start, requests_lost(bins, silence))
         return self._forecasts()
 
     def _forget(self) -> None:
-        self._tracks = [_Track(hours) for hours in self._horizons]
+        self._tracks = [Track(hours) for hours in self._horizons]
         self._filled: dict[int, int] = {}
         self._next_turn: int | None = None
+        self._silences: list[Silence] = []
+        self._settled = 0  # the epoch's bucket up to which no more can change
 
     def _view(self, counts: Sequence[int], bucket_seconds: int, end: int) -> Bins:
         """Return the counts with the holes filled that are known."""
@@ -160,28 +112,50 @@ class Forecaster:
             or not known_begins <= begins <= known_end <= end
         ):
             return False
-        before = known.sums[known.end] - known.sums[begins - known_begins]
-        now = bins.sums[known_end - begins]
+        settled = max(begins, self._settled)
+        before = known.sums[settled - known_begins] - known.sums[begins - known_begins]
+        now = bins.sums[settled - begins]
         return abs(now - before) <= _CHANGED_RATIO * before
 
-    def _learn_until(self, end: int) -> None:
-        hour = self._bins.per_hour
-        begins = end - self._bins.end
-        turn = begins + -begins % hour if self._next_turn is None else self._next_turn
-        while turn <= end:
-            self._learn(turn - begins, turn // hour)
-            turn += hour
-        self._next_turn = turn
-
-    def _learn(self, place: int, hour: int) -> None:
+    def _repair(self) -> Silence | None:
+        """Fill holes, and return the silence that may yet turn out to be one."""
         bins = self._bins
-        if gap := find_gap(bins, place):
-            bins.fill(gap.start, gap.requests)
-            begins = self._end - bins.end + gap.start
-            self._filled.update(enumerate(gap.requests, begins))
-        experts = self._experts(place, hour)
-        for track, rates in zip(self._tracks, experts, strict=True):
-            track.learn(bins, place, hour, rates)
+        begins = self._end - bins.end
+        place = max(0, self._settled - begins)
+        while (silence := find_silence(bins, place, filled=len(self._filled))) and silence.settled:
+            place = silence.end
+            self._silences.append(
+                silence._replace(start=begins + silence.start, end=begins + silence.end)
+            )
+            if silence.lost:
+                requests = requests_lost(bins, silence)
+                bins.fill(silence.start, requests)
+                self._filled.update(enumerate(requests, begins + silence.start))
+        self._settled = begins + (silence.start if silence else bins.end)
+        return silence
+
+    def _may_be_lost(self, silence: Silence) -> bool:
+        """Say whether silences of this log have mostly been holes, and as long as this one."""
+        begins = self._end - self._bins.end
+        self._silences = [known for known in self._silences if known.start >= begins]
+        holes = [known.end - known.start for known in self._silences if known.lost]
+        stops = len(self._silences) - len(holes)
+        return len(holes) >= _HOLES_PER_STOP * (
+            1 + stops
+        ) and silence.end - silence.start <= median(holes)
+
+    def _learn(self) -> None:
+        """Learn from the turns of the hour up to which the history is settled."""
+        bins = self._bins
+        begins = self._end - bins.end
+        turn = begins + -begins % bins.per_hour if self._next_turn is None else self._next_turn
+        for at in range(turn, self._settled + 1, bins.per_hour):
+            place, hour = at - begins, at // bins.per_hour
+            experts = self._experts(place, hour)
+            for track, rates in zip(self._tracks, experts, strict=True):
+                track.learn(bins, place, hour, rates)
+            turn = at + bins.per_hour
+        self._next_turn = turn
 
     def _experts(self, place: int, hour: int) -> Sequence[tuple[float, ...] | None]:
         if place < NEEDED_HOURS * self._bins.per_hour:
@@ -198,7 +172,7 @@ class Forecaster:
         )
 
     def _forecast(
-        self, track: _Track, place: int, hour: int, rates: tuple[float, ...] | None
+        self, track: Track, place: int, hour: int, rates: tuple[float, ...] | None
     ) -> HorizonForecast:
         point, low, high = track.forecast(self._bins, place, hour, rates)
         return HorizonForecast(
