@@ -16,8 +16,28 @@ class SlowExpectation:
 
     def __init__(self, counts: Sequence[int]) -> None:
         self._counts = counts
-        self.expected = cache(self._expected)
+        self._usual = list[float](counts)
+        self._unusual: set[int] = set()
+        self._rate = cache(self._mean_rate)
         self._experts = cache(self._forecasts)
+        self.expected = cache(self._expected)
+        for origin in range(HALF_HOUR, len(counts) + 1, HALF_HOUR):
+            if origin > GUARD and self.z_score(origin, 0.5) > 2:
+                self._unusual.add(origin)
+                if not self._recurs(origin):
+                    self._lower(origin)
+
+    def _recurs(self, origin: int) -> bool:
+        before = (origin - DAY, origin - 7 * DAY)
+        nearby = {edge + shift for edge in before for shift in (-HALF_HOUR, 0, HALF_HOUR)}
+        return bool(nearby & self._unusual)
+
+    def _lower(self, origin: int) -> None:
+        deviation = math.sqrt(0.5 + self._spread(origin, 0.5) * self._scale(origin, 0.5))
+        highest = (math.sqrt(self.expected(origin, 0.5) + 0.75) + 2 * deviation) ** 2 - 0.75
+        share = highest / self._rate(origin, 0.5)
+        for bucket in range(origin - HALF_HOUR, origin):
+            self._usual[bucket] = self._counts[bucket] * share
 
     def z_score(self, end: int, hours: float) -> float:
         noise, scale = 1 / (4 * hours), self._scale(end, hours)
@@ -27,8 +47,11 @@ class SlowExpectation:
         half = 0.5 / hours
         return (self._rate(end, hours) + half) / (self.expected(end, hours) + half)
 
-    def _rate(self, end: int, hours: float) -> float:
+    def _mean_rate(self, end: int, hours: float) -> float:
         return sum(self._counts[max(0, end - round(hours * PER_HOUR)) : end]) / hours
+
+    def _usual_rate(self, end: int, hours: float) -> float:
+        return sum(self._usual[max(0, end - round(hours * PER_HOUR)) : end]) / hours
 
     def _residual(self, end: int, hours: float) -> float:
         shift = 0.375 / hours
@@ -46,7 +69,7 @@ class SlowExpectation:
                 error = abs(expert - self._rate(origin, hours))
                 losses[i] += error * 2 ** ((origin - end) / (120 * PER_HOUR))
         charged = [loss + 0.02 * statistics.fmean(losses) for loss in losses]
-        weights = [(min(charged) / loss) ** 6 if loss else 1.0 for loss in charged]
+        weights = [(min(charged) / loss) ** 3 if loss else 1.0 for loss in charged]
         logs = sum(w * math.log(e + 1) for w, e in zip(weights, experts, strict=True))
         return math.exp(logs / sum(weights)) - 1
 
@@ -55,7 +78,8 @@ class SlowExpectation:
         total = weight = 0.0
         for origin in self._origins(end):
             scale = self._scale(origin, hours)
-            squared = min(self._residual(origin, hours) ** 2, 4 * (noise + spread * scale))
+            most = (4.0 if self._recurs(origin) else 1.25) * (noise + spread * scale)
+            squared = min(self._residual(origin, hours) ** 2, most)
             informative = scale / (scale + noise / 0.06)
             decay = 2 ** (-1 / 336)
             total = total * decay + informative * (squared - noise) / scale
@@ -71,47 +95,58 @@ class SlowExpectation:
     def _forecasts(self, end: int, hours: float) -> tuple[float, ...]:
         known = end - GUARD
         same = [
-            self._rate(end - lag * DAY, hours)
+            self._usual_rate(end - lag * DAY, hours)
             for lag in range(1, 22)
             if end - lag * DAY >= hours * PER_HOUR
         ]
         fallback = same[0] if same else self._recent(known, 3)
 
-        def seasonal(weights: Sequence[float], recent_hours: int, power: float) -> float:
+        def seasonal(
+            weights: Sequence[float], recent_hours: int, power: float, *, wider: int = 0
+        ) -> float:
             lags = [lag for lag in range(1, 22) if known - lag * DAY >= recent_hours * PER_HOUR]
             weight = sum(weights[lag] for lag in lags)
             if not weight:
                 return fallback
-            usual = sum(weights[lag] * same[lag - 1] for lag in lags) / weight
+            until = end + wider * PER_HOUR
+            usual = sum(
+                weights[lag] * self._usual_rate(until - lag * DAY, hours + 2 * wider)
+                for lag in lags
+            )
             before = sum(
-                weights[lag] * self._rate(known - lag * DAY, recent_hours) for lag in lags
+                weights[lag] * self._usual_rate(known - lag * DAY, recent_hours) for lag in lags
             )
             shift = 3 / recent_hours
             ratio = (self._recent(known, recent_hours) + shift) / (before / weight + shift)
-            return usual * float(min(10.0, max(0.1, ratio)) ** power)
+            return usual / weight * float(min(10.0, max(0.1, ratio)) ** power)
 
-        mixed, same_type = self._day_weights(end)
+        fresh = day_weights(end, 0.8, 0.25, [0.9, 0.54, 0.324])
+        fresh_same = day_weights(end, 0.8, 0.0, [0.0, 0.0, 0.0])
+        lasting = day_weights(end, 0.95, 0.25, [1.0, 1.0, 1.0])
+        lasting_same = day_weights(end, 0.95, 0.0, [1.5, 1.5, 1.5])
         return (
             self._recent(known, 1),
             self._recent(known, 6),
             self._recent(known, 24),
-            seasonal(mixed, 1, 0.7),
-            seasonal(mixed, 6, 0.3),
-            seasonal(same_type, 6, 1.0),
             statistics.median(same[:7]) if same else fallback,
+            seasonal(fresh, 1, 0.7),
+            seasonal(fresh, 6, 0.3),
+            seasonal(fresh_same, 6, 1.0),
+            seasonal(lasting, 6, 0.0, wider=1),
+            seasonal(lasting_same, 6, 0.3, wider=1),
         )
 
     def _recent(self, end: int, hours: int) -> float:
         begin = max(0, end - hours * PER_HOUR)
-        return sum(self._counts[begin:end]) * PER_HOUR / (end - begin)
+        return sum(self._usual[begin:end]) * PER_HOUR / (end - begin)
 
-    def _day_weights(self, end: int) -> tuple[list[float], list[float]]:
-        mixed, same_type = [0.0], [0.0]
-        for lag in range(1, 22):
-            days = [(end - 1) // DAY + 3, (end - 1) // DAY + 3 - lag]
-            is_weekend, was_weekend = (day % 7 in (5, 6) for day in days)
-            near = 0.8 ** (lag - 1)
-            week = 1.5 * 0.6 ** (lag / 7) if lag % 7 == 0 else 0.0
-            mixed.append(near * (1.0 if is_weekend == was_weekend else 0.25) + week)
-            same_type.append(near if is_weekend == was_weekend else 0.0)
-        return mixed, same_type
+
+def day_weights(end: int, kept: float, other: float, week: Sequence[float]) -> list[float]:
+    """Return by lag how much a day back counts; the day at hand, lag 0, not at all."""
+    today = (end - 1) // DAY + 3
+    weights = [0.0]
+    for lag in range(1, 22):
+        is_weekend, was_weekend = (day % 7 in (5, 6) for day in (today, today - lag))
+        weight = kept ** (lag - 1) * (1.0 if is_weekend == was_weekend else other)
+        weights.append(weight + (0.0 if lag % 7 else week[lag // 7 - 1]))
+    return weights

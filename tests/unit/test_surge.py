@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from surge_exporter.core.expectation import Expectation, Timeline
+from surge_exporter.core.expectation import Expectation
 from surge_exporter.core.surge import SurgeDetector, SurgeVerdict
+from surge_exporter.core.timeline import Timeline
 from surge_exporter.model import Severity
 from tests.bench.verdict.scenarios import FLAT, scenario
 
@@ -90,7 +91,7 @@ def test_a_surge_cannot_raise_its_own_expectation_for_six_hours() -> None:
     windows = []
     for counts in (calm, surge):
         timeline = Timeline.of(counts, BUCKET, len(counts) * BUCKET, most_hours=math.inf)
-        expectation = Expectation()
+        expectation = Expectation(PER_HOUR, timeline.first)
         for edge in range(timeline.first + 1, timeline.end + 1):
             tested = expectation.test(timeline, edge)
         assert tested is not None
@@ -149,3 +150,21 @@ def test_a_step_takes_little_of_a_refresh_and_starting_over_little_of_a_start() 
     stepped = time.process_time()
     assert started - began < 2.0  # a fifth of a second where nothing else runs
     assert stepped - started < 0.02
+
+
+def test_a_new_peak_of_every_day_is_no_surge_after_ten_days() -> None:
+    counts = noisy(21)
+    for day in range(7, 21):
+        peak = slice(day * DAY, day * DAY + 2 * PER_HOUR)
+        counts[peak] = [5 * count for count in counts[peak]]
+    told = alerts(counts)
+    assert any(told[7 * DAY : 8 * DAY])
+    assert not any(told[16 * DAY :])
+
+
+def test_a_detector_that_runs_for_longer_than_it_remembers_says_the_same() -> None:
+    counts, detector = noisy(45), SurgeDetector()
+    batch = detector.batch(counts, 0)
+    for end in range(27 * DAY, len(counts) + 1, DAY // 2):
+        shown = counts[max(0, end - 28 * DAY) : end]
+        assert detector(shown, BUCKET, end * BUCKET) == batch[end - 1]

@@ -1,94 +1,57 @@
-"""What a window should hold by what was known six hours before it ended.
+"""What a window should hold by what was known six hours before it ended, and how surely.
 
-Seven simple forecasts are mixed by their own recent errors, as in exponentially weighted
-aggregation (Cesa-Bianchi and Lugosi, Prediction, Learning, and Games, 2006). How far traffic
-strays from the mixture is learned on the scale of square roots, where Poisson counts have the
-same variance at every rate (Anscombe, 1948).
+Simple forecasts are mixed by their own recent errors, as in exponentially weighted aggregation
+(Cesa-Bianchi and Lugosi, Prediction, Learning, and Games, 2006). How far traffic strays from
+the mixture is learned on the scale of square roots, on which Poisson counts vary alike at
+every rate (Anscombe, The transformation of Poisson, binomial and negative-binomial data,
+1948), and robustly: what surges does not widen the spread by much, and enters the history
+that later expectations come from only as far as it was likely.
 
-Rates are requests per hour. An edge is an instant between buckets, numbered from the epoch.
+Rates are requests per hour. Constants without a source were chosen on public traffic.
 """
 
 import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
-from operator import mul, sub
+from operator import mul
 from typing import NamedTuple
 
-from surge_exporter.model import HOUR
+from surge_exporter.core.frozen_experts import EXPERTS, GUARD_HOURS, forecasts, known_at
+from surge_exporter.core.timeline import Timeline
 
 WINDOW_HOURS = (0.5, 1.0, 3.0, 6.0)
-GUARD_HOURS = 6.0
-"""A surge cannot raise its own expectation for that long."""
-HISTORY_HOURS = 28 * 24.0
-ORIGINS_PER_HOUR = 2
-"""How often errors are learned from: at each half hour of the epoch."""
 
 _DAY_HOURS = 24
-_LAGS = 21
-"""Days back that a day can be compared with."""
-_MEDIAN_LAGS = 7
-_EXPERTS = 7
-_LOSS_DECAY = 2 ** (-1 / (120 * ORIGINS_PER_HOUR))
-_SPREAD_DECAY = 2 ** (-1 / (168 * ORIGINS_PER_HOUR))
-_LOSS_POWER = 6
+_EPOCH_WEEKDAY = 3  # a Thursday
+_ORIGINS_PER_HOUR = 2
+"""How often errors are learned from: at each half hour of the epoch."""
+_REMEMBERED_HOURS = 35 * _DAY_HOURS
+_FORGOTTEN_HOURS = 7 * _DAY_HOURS
+"""How much of the usual traffic goes at once when there is more than what is remembered."""
+_UNUSUAL_HOURS = 8 * _DAY_HOURS
+_LOSS_DECAY = 2 ** (-1 / (120 * _ORIGINS_PER_HOUR))
+_SPREAD_DECAY = 2 ** (-1 / (168 * _ORIGINS_PER_HOUR))
+_LOSS_POWER = 3
 _LOSS_FLOOR = 0.02
 """Part of the mean loss that every expert is charged."""
 _PRIOR_SPREAD = 0.3
-_PRIOR_SPREAD_ORIGINS = 12.0 * ORIGINS_PER_HOUR
+_PRIOR_ORIGINS = 12 * _ORIGINS_PER_HOUR
 _LEAST_SPREAD = 0.01
-_MOST_RESIDUAL = 4.0
-"""A squared residual counts for at most that many times the variance then expected."""
+_MOST_RESIDUAL = 1.25
+"""A squared residual counts for at most that many times the variance then expected,"""
+_MOST_RECURRING_RESIDUAL = 4.0
+"""more where the same time of a day or a week before was unusual, too: that is no surge."""
 _INFORMATIVE_SPREAD = 0.06
 """Where counting noise is larger than this relative variance, a residual says little of it."""
 _ANSCOMBE = 0.375
-_COMMON_BUCKET_SECONDS = 300.0
-_CLOCK_NOISE = 1e-6
-"""Part of a bucket by which an instant may miss the edge it means."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """Running totals of counts between edges `first` and `end`."""
-
-    totals: Sequence[float]
-    per_hour: int
-    """Buckets, an even number."""
-    end: int
-
-    @property
-    def first(self) -> int:
-        """The edge at which history begins."""
-        return self.end - len(self.totals) + 1
-
-    @classmethod
-    def of(
-        cls, counts: Sequence[float], bucket_seconds: float, now: float, *, most_hours: float
-    ) -> "Timeline":
-        """Take counts, the last ending at `now`, as far back as that many hours."""
-        counts, bucket_seconds = _divided(counts, bucket_seconds)
-        most = round(min(most_hours * HOUR / bucket_seconds, len(counts)))
-        totals = [0, *accumulate(counts[len(counts) - most :])]
-        end = math.floor(now / bucket_seconds + _CLOCK_NOISE)
-        return cls(totals, round(HOUR / bucket_seconds), end)
-
-
-def _divided(counts: Sequence[float], bucket_seconds: float) -> tuple[Sequence[float], float]:
-    """Return the same requests in buckets of five minutes, unless theirs divide half an hour."""
-    origin_seconds = HOUR / ORIGINS_PER_HOUR
-    if not origin_seconds % bucket_seconds:
-        return counts, bucket_seconds
-    totals = [0.0, *accumulate(counts), 0.0]
-
-    def total(seconds_before_end: float) -> float:
-        position = len(counts) - seconds_before_end / bucket_seconds
-        index = max(0, math.floor(position))
-        return totals[index] + (position - index) * (totals[index + 1] - totals[index])
-
-    buckets = int(len(counts) * bucket_seconds / _COMMON_BUCKET_SECONDS)
-    edges = [total(i * _COMMON_BUCKET_SECONDS) for i in range(buckets, 0, -1)]
-    return list(map(sub, [*edges[1:], totals[-2]], edges)), _COMMON_BUCKET_SECONDS
+_USUAL_Z = 2.0
+"""Half hours above count in later expectations as if they had been just there, unless the
+same time was as unusual a day or a week before, give or take half an hour.
+"""
+_RECURS_AFTER_HOURS = tuple(
+    days * _DAY_HOURS + hours for days in (1, 7) for hours in (-0.5, 0.0, 0.5)
+)
 
 
 class WindowTest(NamedTuple):
@@ -104,36 +67,78 @@ class WindowTest(NamedTuple):
 
 
 class Expectation:
-    """The expectation of each window, and what it has learned of its errors.
+    """The expectation of each window of one series, and what it has learned of its errors.
 
     Must be shown every half hour of the epoch in turn; other edges may be asked in between.
     """
 
-    def __init__(self) -> None:
-        self._mixtures = [_Mixture(hours) for hours in WINDOW_HOURS]
+    def __init__(self, per_hour: int, first: int) -> None:
+        """Begin at the edge `first`, with buckets of which an hour has `per_hour`, even."""
+        self.per_hour = per_hour
+        self.edges_per_origin = per_hour // _ORIGINS_PER_HOUR
+        self._first = first
+        self._usual: list[float] = [0.0]
+        """Running totals of the usual part of the traffic, from `_first` to the guard."""
+        self._usual_shares: dict[int, float] = {}
+        """What part of a half hour is usual, by the edge at its end."""
+        self._unusual: deque[int] = deque()
+        """The edges at which unusual half hours of the last eight days end."""
+        self._mixtures = tuple(map(_Mixture, WINDOW_HOURS))
+
+    @property
+    def known_until(self) -> int:
+        """The edge up to which it has taken in counts."""
+        return self._first + len(self._usual) - 1
 
     def test(self, timeline: Timeline, edge: int) -> tuple[WindowTest, ...] | None:
         """Test the windows that end at `edge`; None while nothing is older than the guard."""
-        known = _known_rates(timeline, edge)
+        per_hour = self.per_hour
+        is_origin = not edge % self.edges_per_origin
+        guarded_from = edge - GUARD_HOURS * per_hour
+        self._take_in(timeline, guarded_from)
+        index = edge - self._first
+        weekday = ((edge - 1) // (_DAY_HOURS * per_hour) + _EPOCH_WEEKDAY) % 7
+        known = known_at(self._usual, index, per_hour, weekday=weekday)
         if known is None:
             return None
-        known_until = edge - round(GUARD_HOURS * timeline.per_hour)
-        is_origin = not edge % (timeline.per_hour // ORIGINS_PER_HOUR)
-        return tuple(
-            mixture.test(timeline, edge, known, known_until, learn=is_origin)
-            for mixture in self._mixtures
+        recurs = is_origin and self._recurs(edge)
+        tested = []
+        for mixture in self._mixtures:
+            mixture.learn_until(guarded_from)
+            experts = forecasts(self._usual, index, per_hour, hours=mixture.hours, known=known)
+            observed = timeline.rate(edge, mixture.hours)
+            tested.append(mixture.test(experts, observed))
+            if is_origin:
+                mixture.remember(edge, experts, tested[-1], recurs=recurs)
+        if is_origin:
+            share = self._mixtures[0].usual_share(tested[0])
+            self._note(edge, 1 if recurs else share, is_unusual=share < 1)
+        return tuple(tested)
+
+    def _recurs(self, edge: int) -> bool:
+        return any(
+            edge - round(hours * self.per_hour) in self._unusual for hours in _RECURS_AFTER_HOURS
         )
 
+    def _note(self, edge: int, usual_share: float, *, is_unusual: bool) -> None:
+        self._usual_shares[edge] = usual_share
+        while self._unusual and self._unusual[0] <= edge - _UNUSUAL_HOURS * self.per_hour:
+            self._unusual.popleft()
+        if self._unusual and self._unusual[-1] == edge:
+            self._unusual.pop()  # asked again
+        if is_unusual:
+            self._unusual.append(edge)
 
-class _KnownRates(NamedTuple):
-    """What the windows of one edge share."""
-
-    last_hour: float
-    last_six_hours: float
-    last_day: float
-    fallback: float
-    by_days: tuple[tuple[Sequence[float], float], ...]
-    """For each seasonal expert the weights of the days, and the correction of their mean."""
+    def _take_in(self, timeline: Timeline, until: int) -> None:
+        """Add the usual part of the counts up to an edge to what is known."""
+        for edge in range(self.known_until + 1, until + 1):
+            share = self._usual_shares.get(edge + -edge % self.edges_per_origin, 1)
+            self._usual.append(self._usual[-1] + share * timeline.count_before(edge))
+            self._usual_shares.pop(edge, None)
+        if len(self._usual) > _REMEMBERED_HOURS * self.per_hour:
+            forgotten = _FORGOTTEN_HOURS * self.per_hour
+            del self._usual[:forgotten]
+            self._first += forgotten
 
 
 class _Residual(NamedTuple):
@@ -141,157 +146,94 @@ class _Residual(NamedTuple):
     losses: tuple[float, ...]
     squared: float
     scale: float
+    most: float
+    """As many variances of `squared` count."""
 
 
 @dataclass(slots=True)
 class _Mixture:
+    """The experts' forecasts of one window, weighted; and the spread of traffic around it."""
+
     hours: float
-    losses: list[float] = field(default_factory=lambda: [0.0] * _EXPERTS)
-    weights: list[float] = field(default_factory=lambda: [1 / _EXPERTS] * _EXPERTS)
+    losses: list[float] = field(default_factory=lambda: [0.0] * EXPERTS)
+    weights: list[float] = field(default_factory=lambda: [1 / EXPERTS] * EXPERTS)
     spread: float = _PRIOR_SPREAD
+    """Relative variance beyond that of counting, the negative binomial's."""
     spread_sum: float = 0.0
     spread_weight: float = 0.0
     pending: deque[_Residual] = field(default_factory=deque)
-    """Residuals that are not older than the guard."""
+    """What is not older than the guard, and thus not learned from."""
 
-    def test(
-        self, timeline: Timeline, edge: int, known: _KnownRates, known_until: int, *, learn: bool
-    ) -> WindowTest:
-        while self.pending and self.pending[0].edge <= known_until:
-            self._learn(self.pending.popleft())
-        index = edge - timeline.first
-        length = round(self.hours * timeline.per_hour)
-        total = timeline.totals
-        observed = (total[index] - total[max(0, index - length)]) / self.hours
-        experts = _experts(timeline, index, self.hours, known)
+    def test(self, experts: Sequence[float], observed: float) -> WindowTest:
         expected = math.expm1(sum(map(mul, self.weights, map(math.log1p, experts))))
-        shift = _ANSCOMBE / self.hours
-        residual = math.sqrt(observed + shift) - math.sqrt(expected + shift)
         half = 0.5 / self.hours
-        scale = max(expected, half) / 4
-        if learn:
-            if self.pending and self.pending[-1].edge == edge:
-                self.pending.pop()  # asked again
-            losses = tuple(abs(expert - observed) for expert in experts)
-            self.pending.append(_Residual(edge, losses, residual * residual, scale))
         return WindowTest(
             self.hours,
             observed,
             expected,
-            residual / math.sqrt(0.25 / self.hours + self.spread * scale),
+            self._residual(observed, expected) / self._deviation(expected),
             (observed + half) / (expected + half),
         )
 
-    def _learn(self, residual: _Residual) -> None:
-        losses = self.losses
-        for i, loss in enumerate(residual.losses):
-            losses[i] = losses[i] * _LOSS_DECAY + loss
-        floor = _LOSS_FLOOR * sum(losses) / _EXPERTS
+    def usual_share(self, tested: WindowTest) -> float:
+        """Return which part of the requests leaves a window just as high as is usual."""
+        if tested.z_score <= _USUAL_Z:
+            return 1
+        shift = _ANSCOMBE / self.hours
+        high = math.sqrt(tested.expected + shift) + _USUAL_Z * self._deviation(tested.expected)
+        return (high * high - shift) / tested.observed
+
+    def remember(
+        self, edge: int, experts: Sequence[float], tested: WindowTest, *, recurs: bool
+    ) -> None:
+        """Keep an origin's errors until they are older than the guard."""
+        if self.pending and self.pending[-1].edge == edge:
+            self.pending.pop()  # asked again
+        losses = tuple(abs(expert - tested.observed) for expert in experts)
+        squared = self._residual(tested.observed, tested.expected) ** 2
+        most = _MOST_RECURRING_RESIDUAL if recurs else _MOST_RESIDUAL
+        self.pending.append(_Residual(edge, losses, squared, self._scale(tested.expected), most))
+
+    def learn_until(self, edge: int) -> None:
+        """Learn from the origins up to an edge."""
+        while self.pending and self.pending[0].edge <= edge:
+            residual = self.pending.popleft()
+            self._weigh(residual.losses)
+            self._widen(residual)
+
+    def _weigh(self, fresh: Sequence[float]) -> None:
+        self.losses = [
+            old * _LOSS_DECAY + new for old, new in zip(self.losses, fresh, strict=True)
+        ]
+        floor = _LOSS_FLOOR * sum(self.losses) / EXPERTS
         if floor:
-            least = min(losses) + floor
-            raw = [(least / (loss + floor)) ** _LOSS_POWER for loss in losses]
+            least = min(self.losses) + floor
+            raw = [(least / (loss + floor)) ** _LOSS_POWER for loss in self.losses]
             total = sum(raw)
             self.weights = [weight / total for weight in raw]
-        noise = 0.25 / self.hours
-        scale = residual.scale
-        most = _MOST_RESIDUAL * (noise + self.spread * scale)
+
+    def _widen(self, residual: _Residual) -> None:
+        noise, scale = self._noise, residual.scale
         weight = scale / (scale + noise / _INFORMATIVE_SPREAD)
+        most = residual.most * (noise + self.spread * scale)
         excess = (min(residual.squared, most) - noise) / scale
         self.spread_sum = self.spread_sum * _SPREAD_DECAY + weight * excess
         self.spread_weight = self.spread_weight * _SPREAD_DECAY + weight
-        spread = (self.spread_sum + _PRIOR_SPREAD * _PRIOR_SPREAD_ORIGINS) / (
-            self.spread_weight + _PRIOR_SPREAD_ORIGINS
-        )
-        self.spread = max(_LEAST_SPREAD, spread)
+        spread = self.spread_sum + _PRIOR_SPREAD * _PRIOR_ORIGINS
+        self.spread = max(_LEAST_SPREAD, spread / (self.spread_weight + _PRIOR_ORIGINS))
 
+    @property
+    def _noise(self) -> float:
+        """The variance of the root of a Poisson rate, at every rate."""
+        return 0.25 / self.hours
 
-def _known_rates(timeline: Timeline, edge: int) -> _KnownRates | None:
-    per_hour, total = timeline.per_hour, timeline.totals
-    index = edge - timeline.first
-    known = index - round(GUARD_HOURS * per_hour)
-    if known <= 0:
-        return None
+    def _scale(self, expected: float) -> float:
+        """Return by what a relative variance grows on the scale of roots."""
+        return max(expected, 0.5 / self.hours) / 4
 
-    def last(hours: int) -> float:
-        begin = max(0, known - hours * per_hour)
-        return (total[known] - total[begin]) * per_hour / (known - begin)
+    def _deviation(self, expected: float) -> float:
+        return math.sqrt(self._noise + self.spread * self._scale(expected))
 
-    last_hour, last_six, last_day = last(1), last(6), last(24)
-    day = _DAY_HOURS * per_hour
-    weekday = ((edge - 1) // day + 3) % 7  # the epoch began on a Thursday
-    hours_before = _days_before(total, known, per_hour, per_hour)
-    six_before = _days_before(total, known, 6 * per_hour, per_hour)
-    mixed, same = _MIXED_DAYS[weekday], _SAME_DAYS[weekday]
-    return _KnownRates(
-        last_hour,
-        last_six,
-        last_day,
-        last(3),
-        (
-            _corrected(mixed, hours_before, last_hour, 1, 0.7),
-            _corrected(mixed, six_before, last_six, 6, 0.3),
-            _corrected(same, six_before, last_six, 6, 1.0),
-        ),
-    )
-
-
-def _corrected(
-    weights: Sequence[float], before: Sequence[float], now: float, hours: int, power: float
-) -> tuple[Sequence[float], float]:
-    """Return the weights of the days there are, and how much busier it now is than then."""
-    weights = weights[: len(before)]
-    weight = sum(weights)
-    if not weight:
-        return (), 0.0
-    mean = sum(map(mul, weights, before)) / weight
-    ratio = (now + 3 / hours) / (mean + 3 / hours)
-    return weights, min(10.0, max(0.1, ratio)) ** power / weight
-
-
-def _experts(
-    timeline: Timeline, index: int, hours: float, known: _KnownRates
-) -> tuple[float, ...]:
-    length = round(hours * timeline.per_hour)
-    days = _days_before(timeline.totals, index, length, timeline.per_hour)
-    fallback = days[0] if days else known.fallback
-    recent = sorted(days[:_MEDIAN_LAGS])
-    middle = len(recent) // 2
-    return (
-        known.last_hour,
-        known.last_six_hours,
-        known.last_day,
-        *(
-            sum(map(mul, weights, days)) * correction if weights else fallback
-            for weights, correction in known.by_days
-        ),
-        (recent[middle] + recent[~middle]) / 2 if recent else fallback,
-    )
-
-
-def _days_before(
-    totals: Sequence[float], index: int, length: int, per_hour: int
-) -> Sequence[float]:
-    """Return the rates of the same window one day before, two days before, and so on."""
-    day = _DAY_HOURS * per_hour
-    begin = index - length - day
-    if begin < 0:
-        return ()
-    end = begin + length
-    stop = max(-1, begin - _LAGS * day)
-    begins = totals[begin : None if stop < 0 else stop : -day]
-    ends = totals[end::-day]
-    hours = length / per_hour
-    return [total / hours for total in map(sub, ends, begins)]
-
-
-def _day_weights(weekday: int, *, other_type: float, week_bonus: float) -> tuple[float, ...]:
-    def weight(lag: int) -> float:
-        is_same_type = (weekday >= 5) == ((weekday - lag) % 7 >= 5)  # noqa: PLR2004 - Saturday
-        week = week_bonus * 0.6 ** (lag / 7) if lag % 7 == 0 else 0.0
-        return 0.8 ** (lag - 1) * (1.0 if is_same_type else other_type) + week
-
-    return tuple(weight(lag) for lag in range(1, _LAGS + 1))
-
-
-_MIXED_DAYS = tuple(_day_weights(d, other_type=0.25, week_bonus=1.5) for d in range(7))
-_SAME_DAYS = tuple(_day_weights(d, other_type=0.0, week_bonus=0.0) for d in range(7))
+    def _residual(self, observed: float, expected: float) -> float:
+        shift = _ANSCOMBE / self.hours
+        return math.sqrt(observed + shift) - math.sqrt(expected + shift)

@@ -5,19 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from surge_exporter.core.expectation import (
-    HISTORY_HOURS,
-    ORIGINS_PER_HOUR,
-    WINDOW_HOURS,
-    Expectation,
-    Timeline,
-    WindowTest,
-)
+from surge_exporter.core.expectation import WINDOW_HOURS, Expectation, WindowTest
+from surge_exporter.core.timeline import Timeline
 from surge_exporter.model import Severity
 
-_CONFIRMING_Z = 3.2
-_EARLY_CONFIRMING_Z = 4.5
-_EARLY_HOURS = 24.0
+_CONFIRMING_Z = 3.7
+_EARLY_CONFIRMING_Z = 5.9
+"""Required within the first day; from then on less, until there are two to compare."""
+_DAY_HOURS = 24.0
+_HISTORY_HOURS = 28 * _DAY_HOURS
 _TESTED_FROM_HOURS = 12.0
 _CALM_FACTOR = 1.2
 """A surge is over when no window tells of one and the shortest is under this factor."""
@@ -50,7 +46,7 @@ class SurgeVerdict:
     severity: Severity | None
     """What is confirmed. A surge that is not yet over remains a warning."""
     score: float
-    """How alarming the instant is: a surge begins where it exceeds 3.2."""
+    """How alarming the instant is: a surge begins where it exceeds 3.7."""
     has_history: bool
     """Whether there is enough of it, half a day, to confirm anything."""
 
@@ -81,9 +77,8 @@ class SurgeDetector:
     def __init__(self, *, warning_factor: float = 1.5, critical_factor: float = 3.0) -> None:
         self._warning_factor = warning_factor
         self._critical_factor = critical_factor
-        self._expectation = Expectation()
+        self._expectation = Expectation(per_hour=0, first=0)
         self._verdict = _UNTESTED
-        self._per_hour = 0
         self._first = 0
         self._edge = 0
 
@@ -97,20 +92,18 @@ class SurgeDetector:
         Of more than 28 days the last are used. Buckets that do not divide half an hour are
         divided anew, as if each had been evenly filled.
         """
-        timeline = Timeline.of(counts, bucket_seconds, now, most_hours=HISTORY_HOURS)
+        timeline = Timeline.of(counts, bucket_seconds, now, most_hours=_HISTORY_HOURS)
         if (
-            timeline.per_hour != self._per_hour
+            timeline.per_hour != self._expectation.per_hour
             or timeline.first < self._first
+            or timeline.first > self._expectation.known_until
             or timeline.end < self._edge
         ):
-            self._expectation = Expectation()
-            self._verdict = _UNTESTED
-            self._per_hour, self._edge = timeline.per_hour, timeline.first
+            self._start_over(timeline)
         self._first = timeline.first
-        edges_per_origin = timeline.per_hour // ORIGINS_PER_HOUR
         replayed_from = timeline.end - _REPLAYED_HOURS * timeline.per_hour
         for edge in range(self._edge + 1, timeline.end):
-            if edge > replayed_from or not edge % edges_per_origin:
+            if edge > replayed_from or not edge % self._expectation.edges_per_origin:
                 self._step(timeline, edge)
         self._edge = timeline.end
         self._step(timeline, timeline.end)
@@ -127,11 +120,17 @@ class SurgeDetector:
         detector = cls()
         now = start + len(counts) * bucket_seconds
         timeline = Timeline.of(counts, bucket_seconds, now, most_hours=math.inf)
+        detector._start_over(timeline)
         answers = []
         for edge in range(timeline.first + 1, timeline.end + 1):
             detector._step(timeline, edge)
             answers.append(_answer(detector._verdict))
         return answers
+
+    def _start_over(self, timeline: Timeline) -> None:
+        self._expectation = Expectation(timeline.per_hour, timeline.first)
+        self._verdict = _UNTESTED
+        self._first = self._edge = timeline.first
 
     def _step(self, timeline: Timeline, edge: int) -> None:
         windows = self._expectation.test(timeline, edge)
@@ -139,7 +138,7 @@ class SurgeDetector:
         self._verdict = _UNTESTED if windows is None else self._judge(windows, hours)
 
     def _judge(self, windows: Sequence[WindowTest], history_hours: float) -> SurgeVerdict:
-        confirming = _EARLY_CONFIRMING_Z if history_hours < _EARLY_HOURS else _CONFIRMING_Z
+        confirming = _confirming_z(history_hours)
         has_history = history_hours >= _TESTED_FROM_HOURS
         high = [w for w in windows if has_history and w.factor > self._warning_factor]
         surging = [w for w in high if w.z_score > confirming]
@@ -160,6 +159,11 @@ class SurgeDetector:
             score=highest * (_CONFIRMING_Z / confirming),
             has_history=has_history,
         )
+
+
+def _confirming_z(history_hours: float) -> float:
+    missing_days = min(1.0, max(0.0, 2.0 - history_hours / _DAY_HOURS))
+    return _CONFIRMING_Z + missing_days * (_EARLY_CONFIRMING_Z - _CONFIRMING_Z)
 
 
 def _z_score(window: WindowTest) -> float:
