@@ -15,7 +15,7 @@ from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
 from surge_exporter.core.cycle import Cycle
 from surge_exporter.core.history import BUCKET_SECONDS
-from surge_exporter.model import Seconds, Source, UnixSeconds
+from surge_exporter.model import Seconds, Severity, Source, UnixSeconds
 from surge_exporter.render.report import to_json
 from surge_exporter.runtime.clock import Clock, QueueWaker
 from surge_exporter.runtime.filesystem import OsFileSystem
@@ -148,10 +148,15 @@ class Exporter:
             tail = self._tail(patterns, window_seconds, cycle)
             recall = self._recall(patterns[Source.REQUESTS], window_seconds, cycle)
         self._config = config
+        tuning = configuration.tuning(config)
+        cycle.set_surge_factors(
+            warning=tuning.thresholds["demand_surge", Severity.WARNING],
+            critical=tuning.thresholds["demand_surge", Severity.CRITICAL],
+        )
         return Pipeline(
             cycle=cycle,
             tail=tail,
-            tuning=configuration.tuning(config),
+            tuning=tuning,
             horizon_seconds=Seconds(telemetry.horizon_seconds),
             recall=recall,
             patterns=patterns,

@@ -107,6 +107,10 @@ class Cycle:
             self._counters.add_ticks(ticks.records)
         return _ingested(ticks, outside)
 
+    def set_surge_factors(self, *, warning: float, critical: float) -> None:
+        """Confirm surges above these factors over what is usual."""
+        self._outlook.set_surge_factors(warning=warning, critical=critical)
+
     def begin_recall(
         self, until: UnixSeconds, saved: SavedHistory | None = None
     ) -> UnixSeconds | None:

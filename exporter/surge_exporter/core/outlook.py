@@ -40,10 +40,17 @@ class Outlook:
         self._horizons = sorted({*_FIXED_HORIZONS_SECONDS, horizon_seconds})
         self._forecaster = Forecaster(sorted({_hours(horizon) for horizon in self._horizons}))
         self._made: dict[int, HorizonForecast] = {}
+        self._factors: dict[str, float] | None = None
         self._fleet = _Test()
         self._callers: dict[str, _Test] = {}
         self._busiest: tuple[str, ...] = ()
         self._end: UnixSeconds | None = None
+
+    def set_surge_factors(self, *, warning: float, critical: float) -> None:
+        """Confirm surges above these factors from the next bucket on."""
+        self._factors = {"warning": warning, "critical": critical}
+        for test in (self._fleet, *self._callers.values()):
+            test.detector.set_factors(**self._factors)
 
     def refresh(self, now: UnixSeconds, history_start: UnixSeconds | None) -> None:
         """Take in the buckets that are complete by now, if there are new ones.
@@ -64,7 +71,11 @@ class Outlook:
         One at a time: the first of each may take half a second.
         """
         for caller in self._busiest:
-            test = self._callers.setdefault(caller, _Test())
+            test = self._callers.get(caller)
+            if test is None:
+                test = self._callers[caller] = _Test()
+                if self._factors:
+                    test.detector.set_factors(**self._factors)
             if test.end != self._end:
                 test.refresh(self._history.caller(caller, now))
                 return True
@@ -107,12 +118,12 @@ class _Test:
     """The surge test of one series, and up to when it has seen it."""
 
     def __init__(self) -> None:
-        self._detector = SurgeDetector()
+        self.detector = SurgeDetector()
         self.end: UnixSeconds | None = None
         self.result: SurgeTest | None = None
 
     def refresh(self, series: CountSeries) -> None:
-        verdict = self._detector.test(series.counts, BUCKET_SECONDS, series.end)
+        verdict = self.detector.test(series.counts, BUCKET_SECONDS, series.end)
         self.end = series.end
         self.result = None
         if verdict.has_history:

@@ -82,6 +82,11 @@ class SurgeDetector:
         self._first = 0
         self._edge = 0
 
+    def set_factors(self, *, warning: float, critical: float) -> None:
+        """Confirm surges above other factors from now on."""
+        self._warning_factor = warning
+        self._critical_factor = critical
+
     def __call__(self, counts: Sequence[float], bucket_seconds: float, now: float) -> SurgeAnswer:
         """Answer in three numbers what `test` says."""
         return _answer(self.test(counts, bucket_seconds, now))
