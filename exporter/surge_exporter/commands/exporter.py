@@ -15,7 +15,7 @@ from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
 from surge_exporter.core.cycle import Cycle
 from surge_exporter.core.history import BUCKET_SECONDS
-from surge_exporter.model import Seconds, Severity, Source, UnixSeconds
+from surge_exporter.model import Seconds, Source, UnixSeconds
 from surge_exporter.render.report import to_json
 from surge_exporter.runtime.clock import Clock, QueueWaker
 from surge_exporter.runtime.filesystem import OsFileSystem
@@ -26,7 +26,7 @@ from surge_exporter.runtime.recall import Recall
 from surge_exporter.runtime.state import StateFile
 from surge_exporter.runtime.tail import Tail
 from surge_exporter.runtime.watch import NoWatcher, Watcher
-from surge_exporter.signals import judge
+from surge_exporter.signals import judge, surge_factors
 from surge_exporter.snapshot import ExporterStatus, Snapshot, StateStatus
 from surge_exporter.web.app import Scrape, Service, Visitor
 from surge_exporter.web.exposition import SnapshotCollector
@@ -149,10 +149,7 @@ class Exporter:
             recall = self._recall(patterns[Source.REQUESTS], window_seconds, cycle)
         self._config = config
         tuning = configuration.tuning(config)
-        cycle.set_surge_factors(
-            warning=tuning.thresholds["demand_surge", Severity.WARNING],
-            critical=tuning.thresholds["demand_surge", Severity.CRITICAL],
-        )
+        cycle.set_surge_factors(**surge_factors(tuning))
         return Pipeline(
             cycle=cycle,
             tail=tail,

@@ -28,7 +28,7 @@ from surge_exporter.runtime.inputs import (
     total_bytes,
 )
 from surge_exporter.runtime.reading import FileTally, newest_record, read_into, source_status
-from surge_exporter.signals import MAINTAIN, judge
+from surge_exporter.signals import MAINTAIN, judge, surge_factors
 
 _SHOW_PROGRESS_FROM_BYTES = 20 * 1024 * 1024
 _CLOCK_SLACK_SECONDS = 300.0
@@ -91,6 +91,7 @@ def report(
         raise Fault(str(error), USAGE_ERROR) from error
     _refuse_garbage(tallies, {source for source, paths in named.items() if paths})
     _say_what_was_wrong(tallies)
+    cycle.set_surge_factors(**surge_factors(tuning))
     observation = cycle.observe(at)
     verdict = judge(observation, tuning)
     statuses = [source_status(source, tallies[source], at) for source in Source]
