@@ -68,6 +68,10 @@ class Memory:
             self.remember(source, trace)
             self._inherited[id(trace)] = trace
 
+    def disinherit(self, trace: Trace) -> None:
+        """Note that what is left of a file is in the windows now."""
+        del self._inherited[id(trace)]
+
     def traces(self, source: Source, held: Iterable[Stream]) -> tuple[Trace, ...]:
         """Return what is known of the files of a source, the likeliest to be met again last.
 

@@ -52,6 +52,7 @@ class Tail:
         self._memory = Memory(patterns)
         self._held = Held(files, clock, self.counts, self._faults, self._memory)
         self._beginnings = Beginnings(clock, window_seconds, timestamps)
+        self._is_resuming = False
         self.directories = self._scanner.directories
         self.grown: set[str] = set()
         """The directories where the last poll found new lines."""
@@ -62,6 +63,7 @@ class Tail:
         What was read up to then is history; what came since is live, however old. A file that
         is not known from then is history if it began before.
         """
+        self._is_resuming = True
         for source in self.counts:
             self._memory.inherit(source, checkpoint.traces.get(source, ()))
         self._beginnings.resume_at(checkpoint.at)
@@ -92,6 +94,9 @@ class Tail:
         for key, (source, entry) in scan.found.items():
             if not self._held.has(key):
                 yield from self._meet(source, entry)
+        if self._is_resuming:
+            self._is_resuming = False
+            yield from self._read_left_parts()
         for counts in self.counts.values():
             counts.last_read = self._clock.now()
 
@@ -150,8 +155,27 @@ class Tail:
             self._held.fail(stream, error)
         if not stream.is_waiting:
             yield from self._drain(stream)
-        elif stream.is_settled and stream.content.is_compressed:
+        elif stream.is_settled and stream.content.is_compressed and not self._is_resuming:
             self._held.park(stream)
+
+    def _read_left_parts(self) -> Iterator[Chunk]:
+        """Read what is left, in copies, of files that another tail read and that are gone.
+
+        For the windows: it was counted. The longest of several says what the others do.
+        """
+        for stream in sorted(self._held.waiting(), key=_size, reverse=True):
+            try:
+                origin = self._origin_of(stream) if stream.is_settled else None
+                if origin is None:
+                    continue
+                if origin.is_inherited and origin.relation is Relation.PART:
+                    self._memory.disinherit(origin.trace)
+                    self._beginnings.resume(stream, origin)
+                    yield from self._drain(stream)
+                elif stream.content.is_compressed:
+                    self._held.park(stream)
+            except OSError as error:
+                self._held.fail(stream, error)
 
     def _is_worth_a_look(self, stream: Stream) -> bool:
         """Say whether a waiting file may be something else than at the last look."""
@@ -281,6 +305,10 @@ class Tail:
             yield from stream.drain()
         if not stream.is_waiting:
             yield from self._read_rest(stream)
+
+
+def _size(stream: Stream) -> int:
+    return stream.size
 
 
 def _is_cut_short(stream: Stream, origin: Origin) -> bool:
