@@ -102,6 +102,22 @@ def test_a_restart_reads_what_the_first_run_read(log: Path) -> None:
     assert again.live_lines == []
 
 
+def test_files_are_read_by_their_time_of_modification_the_newest_first(log: Path) -> None:
+    """Section 7.1."""
+    for name, seconds in (("local_1", -50), ("local_2", -10), ("local_3", -90), ("a", -10)):
+        path = log.with_name(f"{name}.jsonl")
+        append(path, at(seconds, name))
+        touch(path, seconds)
+    tailing = Tailing(log.parent, pattern="*.jsonl")
+
+    assert tailing.lines == [
+        at(-10, "a"),
+        at(-10, "local_2"),
+        at(-50, "local_1"),
+        at(-90, "local_3"),
+    ]
+
+
 def test_a_long_file_is_read_from_where_the_window_begins(log: Path) -> None:
     """Section 7.2."""
     lines = [at(-20 * WINDOW + n * 20 * WINDOW / 100_000, str(n)) for n in range(100_000)]
