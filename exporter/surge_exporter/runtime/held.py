@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
+from surge_exporter.core.identity import HEAD_BYTES, Candidate
+from surge_exporter.core.openings import Openings
 from surge_exporter.model import Source
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.faults import NO_DESCRIPTORS, STALE, Faults, TailCounts
@@ -32,6 +34,8 @@ class Held:
         self._faults = faults
         self._memory = memory
         self._streams: dict[FileKey, Stream] = {}
+        self._openings: Openings[FileKey] = Openings()
+        self._unfiled: dict[FileKey, Stream] = {}  # not in `_openings`, or with too short a one
         self._first_sizes: dict[FileKey, int] | None = None
 
     def take_all_as_new(self) -> None:
@@ -58,6 +62,19 @@ class Held:
         """Return the streams that are read from."""
         return [stream for stream in self._streams.values() if not stream.is_waiting]
 
+    def reading_like(self, candidate: Candidate) -> list[Stream]:
+        """Return the streams that are read from and may begin as a candidate does."""
+        # More may be read later of what is filed here: until then it is found too often, no less.
+        for stream in [stream for stream in self._unfiled.values() if not stream.is_waiting]:
+            self._openings.put(stream.key, stream.sketch.head)
+            del self._unfiled[stream.key]
+        return [self._streams[key] for key in self._openings.like(candidate.opening)]
+
+    def reading_at(self, path: str) -> list[Stream]:
+        """Return the streams that are read from and stand, or stood last, at a path."""
+        streams = self._streams.values()
+        return [stream for stream in streams if stream.path == path and not stream.is_waiting]
+
     def waiting(self) -> list[Stream]:
         """Return the streams of which it is not clear what they are."""
         return [stream for stream in self._streams.values() if stream.is_waiting]
@@ -77,6 +94,8 @@ class Held:
         for stream in self._streams.values():
             if stream.key in scan.found:
                 stream.last_seen = self._clock.monotonic()
+            if len(stream.sketch.head) < HEAD_BYTES:
+                self._unfiled[stream.key] = stream
         files: list[Stream | Parked] = [*self._streams.values(), *self._memory.parked.values()]
         for file in files:
             if file.key in scan.found:
@@ -110,13 +129,15 @@ class Held:
             stream.first_size = self._first_sizes.pop(entry.key, None)
         if entry.key in self._memory.parked:
             self._memory.lose(entry.key)
-        self._streams[stream.key] = stream
+        self._streams[stream.key] = self._unfiled[stream.key] = stream
         return stream
 
     def set_aside(self, stream: Stream) -> None:
         """Have a file wait until it is clear what it is; where it was read to is remembered."""
         self._memory.remember(stream.source, stream.trace())
         stream.wait()
+        self._openings.discard(stream.key)
+        self._unfiled[stream.key] = stream
 
     def recover(self, stream: Stream) -> None:
         """Note that a file can be read."""
@@ -190,6 +211,8 @@ class Held:
 
     def _release(self, stream: Stream) -> None:
         del self._streams[stream.key]
+        self._openings.discard(stream.key)
+        self._unfiled.pop(stream.key, None)
         self._close(stream.descriptor)
 
     def _close(self, descriptor: int) -> None:
