@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import islice
 
 from surge_exporter.core.identity import HEAD_BYTES, Candidate
 from surge_exporter.core.openings import Openings
@@ -14,6 +15,7 @@ from surge_exporter.runtime.scan import Scan
 from surge_exporter.runtime.stream import Stream, UnreadableError
 
 _GONE_SCANS = 2  # a directory listed during a rename may show neither name
+_SPARE = 16  # a part of the descriptors is freed at once: to find the idle is a look at them all
 _LONGEST_PAUSE_SECONDS = 60.0  # between attempts to read what cannot be read
 
 
@@ -171,15 +173,16 @@ class Held:
         self._memory.park(Parked(stream.key, stream.source, stream.path, stream.stamp, trace))
 
     def park_idle(self, count: int) -> int:
-        """Park up to so many files, copies first, then those idle for longest; return how many.
+        """Park up to so many files, copies first, then those not written for longest.
 
-        Should one of them be written and deleted before the next poll, nobody will have seen it.
+        Return how many. Should one of them be written and deleted before the next poll, nobody
+        will have seen it.
         """
-        idle = [stream for stream in self._streams.values() if _is_idle(stream)]
-        idle.sort(key=lambda stream: (not stream.is_waiting, stream.last_growth))
-        for stream in idle[:count]:
+        streams = sorted(self._streams.values(), key=_idle_first)
+        idle = list(islice(filter(_is_idle, streams), count))
+        for stream in idle:
             self.park(stream)
-        return len(idle[:count])
+        return len(idle)
 
     def close(self) -> None:
         """Close every file."""
@@ -187,9 +190,10 @@ class Held:
             self._release(stream)
 
     def _open(self, entry: Entry) -> int | None:
-        excess = len(self._streams) + 1 - self._files.most_held()
+        most = self._files.most_held()
+        excess = len(self._streams) + 1 - most
         if excess > 0:
-            self.park_idle(excess)
+            self.park_idle(excess + most // _SPARE)
         descriptor = self._get_descriptor(entry.path)
         try:
             status = self._files.status(descriptor)
@@ -218,6 +222,11 @@ class Held:
     def _close(self, descriptor: int) -> None:
         with suppress(OSError):  # a server's late complaint; there is nothing of ours to write
             self._files.close(descriptor)
+
+
+def _idle_first(stream: Stream) -> tuple[bool, int]:
+    """Sort by the kernel's time of the last change: at the start, all were read just now."""
+    return not stream.is_waiting, stream.stamp.changed_ns
 
 
 def _is_idle(stream: Stream) -> bool:
