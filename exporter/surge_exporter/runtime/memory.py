@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import NamedTuple
 
 from surge_exporter.core.identity import Candidate, Relation, Trace
@@ -76,13 +77,16 @@ class Memory:
 
         Of too many the last: those left out are hardly written to any more.
         """
-        parked = [p for p in self.parked.values() if p.source is source]
-        parked.sort(key=lambda p: p.stamp.changed_ns)
-        known = [
-            *self._ghosts[source],
-            *(p.trace for p in parked if p.trace is not None),
-            *(stream.trace() for stream in held if stream.source is source),
+        there = [
+            (file.stamp.changed_ns, file.trace)
+            for file in self.parked.values()
+            if file.source is source and file.trace is not None
         ]
+        there += [
+            (stream.stamp.changed_ns, stream.trace()) for stream in held if stream.source is source
+        ]
+        there.sort(key=itemgetter(0))
+        known = [*self._ghosts[source], *(trace for _, trace in there)]
         # What was known from another tail and has not changed since is known twice.
         once = {(trace.path, trace.offset): trace for trace in known if trace.anchor}
         newest = list(once.values())[-_MOST_SAVED:]
