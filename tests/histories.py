@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.fakes import NOW
 from tests.tailing import HookedFiles, Tailing, record
 
 Step = Callable[[], None]
@@ -95,6 +96,13 @@ class History:
         self._reopen()
         self.tailing.settle()
         os.close(self.writer)
+
+    def shuffle_times(self) -> None:
+        """Have the files say in any order that they were modified."""
+        for path in self.folder.iterdir():
+            if path.exists():  # not a link to nothing
+                changed = NOW + self.random.randint(0, 9)
+                os.utime(path, (changed, changed))
 
     def clear(self) -> None:
         """Close and delete everything."""

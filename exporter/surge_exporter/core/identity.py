@@ -115,6 +115,9 @@ class Candidate:
         self._size = size
         self._head = read_at(min(HEAD_BYTES, size), 0)
         self._is_open = size > 0 and read_at(1, size - 1) == b"\0"
+        self.opening = self._head.partition(b"\0")[0] if self._is_open else self._head
+        """Its first bytes, as far as they are written: what it is a copy of, whole or in part,
+        begins with them, or is shorter than they are, and they begin with it."""
 
     def relation_to(self, trace: Trace, origin: ReadAt | None = None) -> Relation:
         """Compare the file with a trace.
@@ -213,7 +216,7 @@ def find_overlap(read_at: ReadAt, trace: Trace, origin: ReadAt) -> int | None:
     while position < trace.offset - found:
         size = min(_SEARCH_BYTES, trace.offset - found - position)
         mine, theirs = read_at(size, position), origin(size, found + position)
-        same = _common_bytes(mine, theirs)
+        same = common_bytes(mine, theirs)
         common = max(common, position + mine.rfind(b"\n", 0, same) + 1)
         if same < size:
             break
@@ -242,10 +245,10 @@ def _find_lines(read_at: ReadAt, start: int, end: int, lines: bytes) -> int | No
     return None
 
 
-def _common_bytes(one: bytes, other: bytes) -> int:
+def common_bytes(one: bytes, other: bytes) -> int:
     """Return how many bytes are the same at the beginning.
 
-    >>> _common_bytes(b'one two', b'one three')
+    >>> common_bytes(b'one two', b'one three')
     5
     """
     low, high = 0, min(len(one), len(other))

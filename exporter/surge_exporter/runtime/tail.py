@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from surge_exporter.core.checkpoint import Checkpoint
-from surge_exporter.core.identity import Relation, Trace
+from surge_exporter.core.identity import Candidate, Relation, Trace
 from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import Source, UnixSeconds
 from surge_exporter.runtime.begin import Beginnings
@@ -188,7 +188,9 @@ class Tail:
         return stream.size > 0 and not stream.is_settled
 
     def _origin_of(self, stream: Stream) -> Origin | None:
-        return self._memory.origin_of(stream, self._held.reading())
+        candidate = Candidate(stream.read_at, stream.size)
+        alike = self._held.reading_like(candidate)
+        return self._memory.origin_of(candidate, stream.source, alike)
 
     def _catch_up(self, holder: Stream | Parked, ahead: int) -> Iterator[Chunk]:
         """Read what the file has of which another, so many bytes ahead, is a copy."""
@@ -207,7 +209,7 @@ class Tail:
         if origin is None:
             # Without a line, nobody can tell whose copy it is, nor, later, what is its copy.
             if stream.has_line() or stream.content.is_compressed:
-                replaced = self._memory.replaced_by(stream, self._held.reading())
+                replaced = self._memory.replaced_by(stream, self._held.reading_at(stream.path))
                 self._beginnings.begin(stream, replaced)
         elif _is_cut_short(stream, origin):
             self._take_over(stream.source, origin)
