@@ -11,6 +11,7 @@ import pytest
 
 from surge_exporter.core.checkpoint import Checkpoint, decode, encode
 from surge_exporter.model import Source, UnixSeconds
+from surge_exporter.runtime import memory
 from tests.fakes import NOW
 from tests.snapshots import totals
 from tests.tailing import HookedFiles, Tailing, append, let_time_pass, record
@@ -251,8 +252,11 @@ def test_many_old_files_do_not_make_the_state_grow_with_each_restart(tmp_path: P
     assert sizes == [20] * 5
 
 
-def test_of_many_files_those_written_last_are_remembered(tmp_path: Path) -> None:
+def test_of_many_files_those_written_last_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In whatever order they were met, and held or not."""
+    monkeypatch.setattr(memory, "_MOST_SAVED", 256)
     for name in ("b_old", "a_new", "c_old"):
         let_time_pass(tmp_path)
         for number in range(128):

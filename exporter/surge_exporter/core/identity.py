@@ -90,6 +90,13 @@ class Trace:
     """The whole lines before the offset, two at least where there are two."""
     is_within_line: bool = False
     """Whether the offset stands inside a line that is dropped for its length."""
+    backlog_end: int = 0
+    """Up to where it is history, if reading was broken off before that."""
+
+    @property
+    def known_end(self) -> int:
+        """Up to where its lines are counted, or are not to be."""
+        return max(self.offset, self.backlog_end)
 
 
 class Relation(Enum):
@@ -195,7 +202,7 @@ def find_anchor(read_at: ReadAt, size: int, trace: Trace) -> int | None:
 
     So a file whose beginning was cut off is read on from where it was.
     """
-    if not _is_telling(trace.anchor):
+    if not is_telling(trace.anchor):
         return None
     found = _find_lines(read_at, 0, min(size, _LONGEST_SEARCH), trace.anchor)
     return None if found is None else found + len(trace.anchor)
@@ -221,10 +228,10 @@ def find_overlap(read_at: ReadAt, trace: Trace, origin: ReadAt) -> int | None:
         if same < size:
             break
         position += size
-    return common if _is_telling(begins[:common]) else None
+    return common if is_telling(begins[:common]) else None
 
 
-def _is_telling(lines: bytes) -> bool:
+def is_telling(lines: bytes) -> bool:
     """Say whether lines stand where they do by no accident: one may be written twice."""
     return len(set(lines.splitlines())) > 1
 

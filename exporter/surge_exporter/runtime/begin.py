@@ -100,14 +100,18 @@ class Beginnings:
         Raises:
             OSError: the file cannot be read.
         """
-        left_at = origin.trace.offset
+        trace = origin.trace
         if not origin.is_inherited:
-            stream.backlog_end = _backlog(stream)
-            stream.begin(left_at, origin.trace)
+            stream.backlog_end = max(_backlog(stream), trace.backlog_end)
+            stream.begin(trace.offset, trace)
             return
-        stream.backlog_end = min(left_at, stream.size)
-        self._begin_in_history(stream, stream.backlog_end)
-        stream.discarding = origin.trace.is_within_line and stream.offset == left_at
+        # A file that is shorter lost its end, if it stands where it stood; elsewhere it is a copy.
+        is_there = stream.path == trace.path
+        end = min(trace.known_end, stream.size)
+        stream.backlog_end = end if is_there else trace.known_end
+        self._begin_in_history(stream, end)
+        stream.discarding = trace.is_within_line and stream.offset == trace.offset
+        stream.claimed = trace if stream.offset < stream.backlog_end else None
 
     def _begin_in_history(self, stream: Stream, end: int) -> None:
         """Begin where the window does, at the end at the latest; at 0 where nothing is history."""

@@ -85,6 +85,13 @@ class Held:
         """Return the streams that the last scan has not found."""
         return [stream for stream in self._streams.values() if stream.missed_scans]
 
+    def is_anything_unreadable(self, scan: Scan) -> bool:
+        """Say whether there may be files that were found and could not be read yet."""
+        if scan.incomplete:
+            return True
+        known = self._streams.keys() | self._memory.parked.keys()
+        return any(s.failures for s in self._streams.values()) or not scan.found.keys() <= known
+
     def is_gone(self, stream: Stream) -> bool:
         """Say whether no pattern leads to a file any more."""
         return stream.missed_scans >= _GONE_SCANS
@@ -136,7 +143,7 @@ class Held:
 
     def set_aside(self, stream: Stream) -> None:
         """Have a file wait until it is clear what it is; where it was read to is remembered."""
-        self._memory.remember(stream.source, stream.trace())
+        self._remember(stream)
         stream.wait()
         self._openings.discard(stream.key)
         self._unfiled[stream.key] = stream
@@ -163,8 +170,11 @@ class Held:
     def drop(self, stream: Stream) -> None:
         """Close a file, and keep a trace of what was read of it."""
         self._release(stream)
+        is_in_history = stream.is_waiting or stream.offset < stream.backlog_end
+        if stream.first_size is not None and is_in_history and self._first_sizes is not None:
+            self._first_sizes[stream.key] = stream.first_size
         if not stream.is_waiting:
-            self._memory.remember(stream.source, stream.trace())
+            self._remember(stream)
 
     def park(self, stream: Stream) -> None:
         """Close a file in which nothing is to be read unless it changes."""
@@ -212,6 +222,13 @@ class Held:
             if error.errno not in NO_DESCRIPTORS or not self.park_idle(1):
                 raise
         return self._files.open(path)
+
+    def _remember(self, stream: Stream) -> None:
+        if stream.claimed is None:
+            self._memory.remember(stream.source, stream.trace())
+        else:
+            self._memory.inherit(stream.source, [stream.claimed])
+            stream.claimed = None
 
     def _release(self, stream: Stream) -> None:
         del self._streams[stream.key]

@@ -1,6 +1,6 @@
 """What is remembered of files that are not held: those closed, and those that are gone."""
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -12,8 +12,8 @@ from surge_exporter.model import Source
 from surge_exporter.runtime.filesystem import FileKey, Stamp
 from surge_exporter.runtime.stream import Stream
 
-_MOST_GHOSTS = 512
-_MOST_SAVED = 256  # per source: a state file stays within a megabyte
+_MOST_GHOSTS = 1024
+_MOST_SAVED = 1000  # per source: a state file stays within some megabytes
 _MOST_REPLACED = 4
 
 
@@ -51,30 +51,34 @@ class Memory:
         self.parked: dict[FileKey, Parked] = {}
         self._openings: Openings[FileKey] = Openings()
         self._paths: defaultdict[str, dict[FileKey, None]] = defaultdict(dict)
-        self._ghosts: dict[Source, deque[Trace]] = {
-            source: deque(maxlen=_MOST_GHOSTS) for source in sources
-        }
-        self._inherited: dict[int, Trace] = {}
+        self._ghosts: dict[Source, dict[int, Trace]] = {source: {} for source in sources}
+        self._ghost_openings: Openings[int] = Openings()
+        self._inherited: set[int] = set()
 
     def remember(self, source: Source, trace: Trace) -> None:
         """Keep the trace of a file that is gone: a copy may turn up."""
         if trace.anchor:
-            self._ghosts[source].append(trace)
+            ghosts = self._ghosts[source]
+            ghosts[id(trace)] = trace
+            self._ghost_openings.put(id(trace), trace.sketch.head)
+            if len(ghosts) > _MOST_GHOSTS:
+                self.forget(source, next(iter(ghosts.values())))
 
     def forget(self, source: Source, trace: Trace) -> None:
         """Give up the trace of a file that has turned up."""
-        self._ghosts[source].remove(trace)
-        self._inherited.pop(id(trace), None)
+        del self._ghosts[source][id(trace)]
+        self._ghost_openings.discard(id(trace))
+        self._inherited.discard(id(trace))
 
     def inherit(self, source: Source, traces: Iterable[Trace]) -> None:
         """Keep the traces of files as another tail read them, before this one."""
         for trace in traces:
             self.remember(source, trace)
-            self._inherited[id(trace)] = trace
+            self._inherited.add(id(trace))
 
     def disinherit(self, trace: Trace) -> None:
         """Note that what is left of a file is in the windows now."""
-        del self._inherited[id(trace)]
+        self._inherited.discard(id(trace))
 
     def traces(self, source: Source, held: Iterable[Stream]) -> tuple[Trace, ...]:
         """Return what is known of the files of a source, the likeliest to be met again last.
@@ -90,9 +94,9 @@ class Memory:
             (stream.stamp.changed_ns, stream.trace()) for stream in held if stream.source is source
         ]
         there.sort(key=itemgetter(0))
-        known = [*self._ghosts[source], *(trace for _, trace in there)]
+        known = [*self._ghosts[source].values(), *(trace for _, trace in there)]
         # What was known from another tail and has not changed since is known twice.
-        once = {(trace.path, trace.offset): trace for trace in known if trace.anchor}
+        once = {(trace.path, trace.offset, trace.anchor): trace for trace in known if trace.anchor}
         newest = list(once.values())[-_MOST_SAVED:]
         return tuple(replace(trace, sketch=trace.sketch.copy()) for trace in newest)
 
@@ -129,8 +133,9 @@ class Memory:
             OSError: the file cannot be read.
         """
         best: Origin | None = None
+        ghosts = self._ghost_openings.like(candidate.opening)
         alike = self._openings.like(candidate.opening)
-        for trace, holder in self._traces(source, alike, held):
+        for trace, holder in self._traces(source, ghosts, alike, held):
             if best is not None and trace.offset < best.trace.offset:
                 continue
             origin = holder.read_at if isinstance(holder, Stream) else None
@@ -147,16 +152,23 @@ class Memory:
         there = self._paths.get(stream.path, ())
         before = [
             Origin(Relation.DIFFERENT, trace, holder, id(trace) in self._inherited)
-            for trace, holder in self._traces(stream.source, there, held)
+            for trace, holder in self._traces(
+                stream.source, self._ghosts[stream.source], there, held
+            )
             if trace.path == stream.path
         ]
         return before[: -_MOST_REPLACED - 1 : -1]
 
     def _traces(
-        self, source: Source, parked: Iterable[FileKey], held: Iterable[Stream]
+        self,
+        source: Source,
+        ghosts: Iterable[int],
+        parked: Iterable[FileKey],
+        held: Iterable[Stream],
     ) -> Iterator[tuple[Trace, Stream | Parked | None]]:
-        for ghost in self._ghosts[source]:
-            yield ghost, None
+        for ghost in map(self._ghosts[source].get, ghosts):
+            if ghost is not None:
+                yield ghost, None
         for file in map(self.parked.__getitem__, parked):
             if file.source is source and file.trace is not None:
                 yield file.trace, file

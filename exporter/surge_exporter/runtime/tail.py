@@ -94,7 +94,7 @@ class Tail:
         for key, (source, entry) in scan.found.items():
             if not self._held.has(key):
                 yield from self._meet(source, entry)
-        if self._is_resuming:
+        if self._is_resuming and not self._held.is_anything_unreadable(scan):
             self._is_resuming = False
             yield from self._read_left_parts()
         for counts in self.counts.values():
@@ -159,23 +159,31 @@ class Tail:
             self._held.park(stream)
 
     def _read_left_parts(self) -> Iterator[Chunk]:
-        """Read what is left, in copies, of files that another tail read and that are gone.
+        """Read what is left of files that another tail read and that are gone, or were cut short.
 
         For the windows: it was counted. The longest of several says what the others do.
         """
         for stream in sorted(self._held.waiting(), key=_size, reverse=True):
             try:
-                origin = self._origin_of(stream) if stream.is_settled else None
-                if origin is None:
-                    continue
-                if origin.is_inherited and origin.relation is Relation.PART:
-                    self._memory.disinherit(origin.trace)
-                    self._beginnings.resume(stream, origin)
-                    yield from self._drain(stream)
-                elif stream.content.is_compressed:
-                    self._held.park(stream)
+                self._begin_left_part(stream)
             except OSError as error:
                 self._held.fail(stream, error)
+            if not stream.is_waiting:
+                yield from self._drain(stream)
+            elif self._held.holds(stream) and stream.is_settled and stream.content.is_compressed:
+                self._held.park(stream)
+
+    def _begin_left_part(self, stream: Stream) -> None:
+        if not stream.is_settled or not stream.has_telling_lines():
+            return
+        origin = self._origin_of(stream)
+        if origin is None or not origin.is_inherited or origin.relation is not Relation.PART:
+            return
+        self._beginnings.resume(stream, origin)
+        if stream.path == origin.trace.path:  # its end had not reached the disk when power failed
+            self._memory.forget(stream.source, origin.trace)
+        else:
+            self._memory.disinherit(origin.trace)
 
     def _is_worth_a_look(self, stream: Stream) -> bool:
         """Say whether a waiting file may be something else than at the last look."""
@@ -211,14 +219,11 @@ class Tail:
             if stream.has_line() or stream.content.is_compressed:
                 replaced = self._memory.replaced_by(stream, self._held.reading_at(stream.path))
                 self._beginnings.begin(stream, replaced)
-        elif _is_cut_short(stream, origin):
-            self._take_over(stream.source, origin)
-            self._beginnings.resume(stream, origin)
         elif origin.relation is Relation.PART or self._is_all_known(stream, origin):
             stream.is_settled = True
         elif self._says_more(stream, origin.holder):
-            self._take_over(stream.source, origin)
             self._beginnings.resume(stream, origin)
+            self._take_over(stream.source, origin)
 
     def _is_all_known(self, stream: Stream, origin: Origin) -> bool:
         return origin.holder is not None and stream.size <= origin.trace.offset
@@ -311,15 +316,6 @@ class Tail:
 
 def _size(stream: Stream) -> int:
     return stream.size
-
-
-def _is_cut_short(stream: Stream, origin: Origin) -> bool:
-    """Say whether a file lost its end between two tails: not all of it had reached the disk.
-
-    At the path of the file that was read it is no copy that is on its way.
-    """
-    is_part = origin.relation is Relation.PART
-    return is_part and origin.is_inherited and stream.path == origin.trace.path
 
 
 def _pending_bytes(stream: Stream) -> int:
