@@ -31,9 +31,10 @@ picture: $(VENV)/.developed ## Take the README's picture of the demo (needs chro
 render: $(VENV)/.developed ## Write the generated files
 	@$(BIN)/surge-exporter render docs
 
-bench: $(VENV)/.developed ## Measure ingest against plain peers, and append to visible
+bench: $(VENV)/.developed ## Measure ingest, append to visible, cold start; against peers
 	@$(BIN)/python -m tests.bench.ingest
 	@$(BIN)/python -m tests.bench.latency
+	@$(BIN)/python -m tests.bench.cold_start
 
 soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory (minutes)
 	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py
