@@ -66,20 +66,15 @@ class Cycle:
 
     def __init__(self, telemetry: Telemetry, *, report_at: UnixSeconds | None = None) -> None:
         self._telemetry = telemetry
-        grid = Grid.for_horizon(telemetry.horizon_seconds)
-        future = MAX_FUTURE_SECONDS
+        self._grid = Grid.for_horizon(telemetry.horizon_seconds)
+        self._max_future_seconds = MAX_FUTURE_SECONDS
         if report_at is not None:
-            grid, future = grid.ending_at(report_at), Seconds(0.0)
+            self._grid, self._max_future_seconds = self._grid.ending_at(report_at), Seconds(0.0)
         callers, models = telemetry.caller_limit, telemetry.model_limit
         if report_at is not None:  # the limits protect a server that runs for months
             callers = models = _REPORT_LABELS
         self._series = SeriesTable(callers=callers, models=models)
-        self._window = RequestWindow(grid, self._series, max_future_seconds=future)
-        self._health = HealthWindow(
-            grid,
-            stale_after_seconds=telemetry.stale_after_seconds,
-            max_future_seconds=future,
-        )
+        self._window, self._health = self._empty_windows()
         self._counters = RawCounters(self._series)
         self._requests = RequestDecoder(telemetry.request_fields, telemetry.zone)
         self._ticks = TickDecoder(telemetry.heartbeat_fields, telemetry.zone)
@@ -129,6 +124,15 @@ class Cycle:
         """Note that there is telemetry as old as `at`, though nobody read it."""
         self._older_history = min(at, self._older_history or at)
 
+    def restart(self, jump: Seconds) -> None:
+        """Empty the windows, to be filled anew, because the clock was set by so much.
+
+        Counters stay, and callers and models have been idle for as long as before.
+        """
+        self._window, self._health = self._empty_windows()
+        self._older_history = None
+        self._series.shift(jump)
+
     def take_over(self, other: "Cycle") -> None:
         """Go on with the counters of another cycle, which counts no more."""
         self._counters = other._counters  # noqa: SLF001 - of the same class
@@ -151,6 +155,17 @@ class Cycle:
         self._window.move_to(now)
         idle = max(self._telemetry.idle_expiry_seconds, self._window.kept_seconds)
         self._counters.forget(self._series.expire(now - idle))
+
+    def _empty_windows(self) -> tuple[RequestWindow, HealthWindow]:
+        window = RequestWindow(
+            self._grid, self._series, max_future_seconds=self._max_future_seconds
+        )
+        health = HealthWindow(
+            self._grid,
+            stale_after_seconds=self._telemetry.stale_after_seconds,
+            max_future_seconds=self._max_future_seconds,
+        )
+        return window, health
 
     def _history_start(self) -> UnixSeconds | None:
         known = (self._window.oldest, self._health.oldest, self._older_history)
