@@ -36,8 +36,9 @@ bench: $(VENV)/.developed ## Measure ingest, append to visible, cold start; agai
 	@$(BIN)/python -m tests.bench.latency
 	@$(BIN)/python -m tests.bench.cold_start
 
-soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory (minutes)
-	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py
+soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory, and 5 minutes of kills and rotations
+	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py tests/prop/test_tail_restarts.py
+	@$(BIN)/python -m tests.soak
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

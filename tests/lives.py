@@ -49,7 +49,8 @@ def resume(
     """Return the next life of a tail; it has not looked yet."""
     tailing = Tailing(folder, pattern="local_*", files=files, started=False)
     tailing.clock.advance(now - tailing.clock.now())
-    tailing.tail.resume(decode(saved, tailing.clock.now()))
+    checkpoint = decode(saved, tailing.clock.now())
+    tailing.tail.resume(checkpoint.at, checkpoint.traces)
     return tailing
 
 

@@ -61,7 +61,7 @@ def resumed(log: Path, checkpoint: Checkpoint, *, after: float = 60.0) -> Tailin
     """Return a tail that goes on, once it has read all there is."""
     tailing = Tailing(log.parent, pattern="local_*", started=False)
     tailing.clock.advance(after)
-    tailing.tail.resume(checkpoint)
+    tailing.tail.resume(checkpoint.at, checkpoint.traces)
     tailing.poll()
     return tailing
 

@@ -52,6 +52,13 @@ class Outlook:
         for test in (self._fleet, *self._callers.values()):
             test.detector.set_factors(**self._factors)
 
+    def start_over(self) -> None:
+        """Forget what was learned: the history is not what it was."""
+        self._end = None
+        self._made = {}
+        self._fleet = self._new_test()
+        self._callers = {}
+
     def refresh(self, now: UnixSeconds, history_start: UnixSeconds | None) -> None:
         """Take in the buckets that are complete by now, if there are new ones.
 
@@ -71,11 +78,8 @@ class Outlook:
         One at a time: the first of each may take half a second.
         """
         for caller in self._busiest:
-            test = self._callers.get(caller)
-            if test is None:
-                test = self._callers[caller] = _Test()
-                if self._factors:
-                    test.detector.set_factors(**self._factors)
+            test = self._callers.get(caller) or self._new_test()
+            self._callers[caller] = test
             if test.end != self._end:
                 test.refresh(self._history.caller(caller, now))
                 return True
@@ -94,8 +98,14 @@ class Outlook:
         self._busiest = tuple(named[:MOST_TESTED_CALLERS])
         if len(self._callers) > 2 * MOST_TESTED_CALLERS:
             self._callers = {c: self._callers[c] for c in self._busiest if c in self._callers}
-        tests = {caller: test.result for caller, test in self._callers.items()}
+        tests = {c: self._callers[c].result for c in self._busiest if c in self._callers}
         return tuple(replace(c, surge_test=tests.get(c.caller)) for c in callers)
+
+    def _new_test(self) -> "_Test":
+        test = _Test()
+        if self._factors is not None:
+            test.detector.set_factors(**self._factors)
+        return test
 
     def _forecast(self, horizon_seconds: Seconds, demand: Demand) -> Forecast:
         made = self._made[_hours(horizon_seconds)]

@@ -40,6 +40,10 @@ class Beginnings:
         """Take for history what was there at that time, when another tail stood there."""
         self._started = self._resumed_at = min(at, self._clock.now())
 
+    def note_clock(self) -> None:
+        """Note what time it is: the clock may have been ahead at the start, or behind since."""
+        self._started = min(self._started, self._clock.now())
+
     def is_record(self, source: Source, line: bytes) -> bool:
         """Say whether some bytes are a whole record."""
         return bool(line.strip() and self._timestamps(source, line + b"\n"))
@@ -124,8 +128,7 @@ class Beginnings:
             changed = stream.stamp.changed_ns / 1e9
             if changed < self._resumed_at - _MODIFIED_SLACK_SECONDS:
                 return True
-        # The wall clock may have been ahead when we started.
-        self._started = min(self._started, self._clock.now())
+        self.note_clock()
         first = self._timestamps(stream.source, _whole_lines(stream.read_at(_FIRST_BYTES, 0)))
         return bool(first) and first[0] < self._started - _START_SLACK_SECONDS
 

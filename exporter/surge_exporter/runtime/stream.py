@@ -242,7 +242,10 @@ class Stream:
             cut = cut_lines(text, discarding=self.discarding)
             if cut.consumed:
                 return self._take(text[: cut.consumed], cut)
-            if self.offset < self.backlog_end <= self.offset + len(data):
+            is_at_end = self.offset < self.backlog_end <= self.offset + len(data)
+            if is_at_end and self.content.is_compressed:
+                return None  # nobody will finish the line
+            if is_at_end:
                 self.backlog_end = self.offset  # the unfinished line will be finished live
             elif len(text) < len(data):
                 # A line with text behind its NULs was broken off, and nobody will finish it.

@@ -9,8 +9,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
-from surge_exporter.core.checkpoint import Checkpoint
 from surge_exporter.core.identity import Candidate, Relation, Trace
 from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import Source, UnixSeconds
@@ -25,6 +25,8 @@ from surge_exporter.runtime.stream import Chunk, Rewritten, Stream
 
 ROTATE_GRACE_SECONDS = 60.0
 """A file renamed away or deleted is followed until it has not grown for so long."""
+
+_NOTHING_IS_OLDER = UnixSeconds(0.0)
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +48,9 @@ class Tail:
         timestamps: Callable[[Source, bytes], Sequence[float]],
     ) -> None:
         self._clock = clock
+        self._make = partial(
+            Tail, files, clock, patterns, window_seconds=window_seconds, timestamps=timestamps
+        )
         self.counts = {source: TailCounts() for source in patterns}
         self._faults = Faults(self.counts)
         self._scanner = Scanner(files, patterns, self.counts, self._faults)
@@ -57,16 +62,16 @@ class Tail:
         self.grown: set[str] = set()
         """The directories where the last poll found new lines."""
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        """Count on from where another tail stood. Before the first poll.
+    def resume(self, at: UnixSeconds, traces: Mapping[Source, Sequence[Trace]]) -> None:
+        """Count on from where another tail stood at a time. Before the first poll.
 
         What was read up to then is history; what came since is live, however old. A file that
         is not known from then is history if it began before.
         """
         self._is_resuming = True
         for source in self.counts:
-            self._memory.inherit(source, checkpoint.traces.get(source, ()))
-        self._beginnings.resume_at(checkpoint.at)
+            self._memory.inherit(source, traces.get(source, ()))
+        self._beginnings.resume_at(at)
         self._held.take_all_as_new()
 
     def traces(self) -> dict[Source, tuple[Trace, ...]]:
@@ -74,6 +79,19 @@ class Tail:
         return {
             source: self._memory.traces(source, self._held.reading()) for source in self.counts
         }
+
+    def again(self) -> Iterator[Chunk]:
+        """Yield what this tail has read and matters by the clock as it is now, as history.
+
+        What it holds and where it stands stay as they are. A file that no pattern leads to any
+        more is not read again, nor is one that this tail is yet to meet.
+        """
+        tail = self._make()
+        tail.resume(_NOTHING_IS_OLDER, self.traces())
+        try:
+            yield from (chunk for chunk in tail.poll() if not chunk.live)
+        finally:
+            tail.close()
 
     @property
     def history_before(self) -> UnixSeconds | None:
@@ -83,6 +101,7 @@ class Tail:
     def poll(self) -> Iterator[Chunk]:
         """Yield all that is there to read now; a chunk not taken is read by the next poll."""
         self.grown.clear()
+        self._beginnings.note_clock()
         scan = self._scan()
         # Held files first: what a new one repeats of them is known only once they are read.
         for stream in self._held.reading():
