@@ -38,7 +38,7 @@ class Outlook:
     def __init__(self, history: CountHistory, horizon_seconds: Seconds) -> None:
         self._history = history
         self._horizons = sorted({*_FIXED_HORIZONS_SECONDS, horizon_seconds})
-        self._forecaster = Forecaster(sorted({_hours(horizon) for horizon in self._horizons}))
+        self._forecaster = Forecaster(sorted({whole_hours(horizon) for horizon in self._horizons}))
         self._made: dict[int, HorizonForecast] = {}
         self._factors: dict[str, float] | None = None
         self._fleet = _Test()
@@ -108,7 +108,7 @@ class Outlook:
         return test
 
     def _forecast(self, horizon_seconds: Seconds, demand: Demand) -> Forecast:
-        made = self._made[_hours(horizon_seconds)]
+        made = self._made[whole_hours(horizon_seconds)]
         point, low, high = made.point / HOUR, made.low / HOUR, made.high / HOUR
         if made.history_seconds < LEARNED_FROM_SECONDS:
             point = demand.recent.requests_per_second
@@ -152,10 +152,10 @@ def _with_milder(severity: Severity | None) -> frozenset[Severity]:
     return frozenset({severity, Severity.WARNING})
 
 
-def _hours(horizon_seconds: Seconds) -> int:
+def whole_hours(horizon_seconds: Seconds) -> int:
     """Return the whole hours to forecast: over a little more, the mean hardly differs.
 
-    >>> _hours(900.0), _hours(21600.0)
+    >>> whole_hours(900.0), whole_hours(21600.0)
     (1, 6)
     """
     return max(1, ceil(horizon_seconds / HOUR))
