@@ -104,7 +104,9 @@ class Rig:
 
     def scrape(self) -> Snapshot:
         """Return what a scrape sees."""
-        return self.loop.scrape().snapshot
+        answer = self.loop.scrape()
+        self.loop.arrived(answer)
+        return answer.snapshot
 
     def _build(self, current: Pipeline | None) -> Pipeline:
         if self.fault is not None:

@@ -105,7 +105,7 @@ def test_each_line_is_counted_once_over_kills_and_rotations(
     fleet = Fleet(tmp_path)
     fleet.write(1000)  # history, in no counter
     exporter.start()
-    with prometheus(tmp_path / "prometheus", exporter.url, interval="100ms") as server:
+    with prometheus(tmp_path / "prometheus", exporter.url, interval="500ms") as server:
         wait_for(lambda: samples(server, COUNTERS[1]), "a first scrape")
         fleet.write(30)
         wait_for(is_counted(server, 30), "the first lines")
@@ -146,7 +146,7 @@ def test_a_damaged_state_is_refused_counted_and_replaced(
     fleet = Fleet(tmp_path)
     fleet.write(10)
     exporter.start()
-    with prometheus(tmp_path / "prometheus", exporter.url, interval="100ms") as server:
+    with prometheus(tmp_path / "prometheus", exporter.url, interval="500ms") as server:
         wait_for(lambda: len(samples(server, COUNTERS[1])) > 1, "two scrapes")
 
         assert server.value("surge_exporter_state_rejected_total{reason='corrupt'}") == 1

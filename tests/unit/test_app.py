@@ -46,7 +46,7 @@ def service(
         ready=lambda: ready,
         reload=lambda: fault,
         report=_report,
-        scrape=lambda _: scrape_of(found),
+        scrape=lambda *_: scrape_of(found),
         lifecycle_enabled=lambda: enable_lifecycle,
     )
 

@@ -18,10 +18,17 @@ def counters(*requests: Request) -> RawCounters:
     return counted
 
 
+def scraped(counted: RawCounters) -> RawTotals:
+    """Return a scrape; it arrives."""
+    totals = counted.totals(scraped=True)
+    counted.confirm()
+    return totals
+
+
 def scraped_twice(counted: RawCounters) -> RawTotals:
     """Return the second scrape: the first one shows new series as 0."""
-    counted.totals(scraped=True)
-    return counted.totals(scraped=True)
+    scraped(counted)
+    return scraped(counted)
 
 
 def by_name(totals: RawTotals) -> dict[tuple[str, str], tuple[int, int]]:
@@ -33,7 +40,7 @@ def test_fixed_counters_too_are_zero_in_the_first_scrape_of_a_process() -> None:
     counted = counters(request(NOW, prompt_len=40))
     counted.add_ticks([tick(NOW, gitea=False)])
 
-    looks = [counted.totals(scraped=True) for _ in range(2)]
+    looks = [scraped(counted) for _ in range(2)]
 
     assert [(t.prompt_characters, t.ticks, t.failed_checks[Dependency.GITEA]) for t in looks] == [
         (0, 0, 0),
@@ -44,7 +51,7 @@ def test_fixed_counters_too_are_zero_in_the_first_scrape_of_a_process() -> None:
 def test_what_was_counted_is_withheld_until_a_scrape_has_shown_its_zero() -> None:
     counted = counters(request(NOW, caller="a", model="m", prompt_len=40, duration_ms=100))
     before = counted.withheld()
-    counted.totals(scraped=True)
+    scraped(counted)
     counted.add_requests([request(NOW, caller="b", model="m", prompt_len=2)], NOW)
 
     after = counted.withheld()
@@ -107,7 +114,7 @@ def test_a_new_series_is_zero_in_the_first_scrape_and_full_in_the_second() -> No
         request(NOW, caller="a", model="m", prompt_tokens=5, duration_ms=100, success=False)
     )
 
-    first, second = (counted.totals(scraped=True) for _ in range(2))
+    first, second = (scraped(counted) for _ in range(2))
 
     assert first.series == (
         SeriesCount(
@@ -125,17 +132,20 @@ def test_a_new_series_is_zero_in_the_first_scrape_and_full_in_the_second() -> No
 def test_a_look_that_is_no_scrape_shows_nothing_as_new() -> None:
     counted = counters(request(NOW, caller="a", model="m"))
 
-    looks = [by_name(counted.totals(scraped=scraped)) for scraped in (False, True, False, True)]
+    looks = [
+        by_name(scraped(counted) if is_scrape else counted.totals(scraped=False))
+        for is_scrape in (False, True, False, True)
+    ]
 
     assert [look["a", "m"] for look in looks] == [(0, 0), (0, 0), (1, 0), (1, 0)]
 
 
 def test_a_series_that_joins_later_is_zero_in_its_own_first_scrape() -> None:
     counted = counters(request(NOW, caller="a", model="m"))
-    counted.totals(scraped=True)
+    scraped(counted)
     counted.add_requests([request(NOW, caller="b", model="m")], NOW)
 
-    looks = [by_name(counted.totals(scraped=True)) for _ in range(2)]
+    looks = [by_name(scraped(counted)) for _ in range(2)]
 
     assert looks == [
         {("a", "m"): (1, 0), ("b", "m"): (0, 0)},
@@ -145,10 +155,10 @@ def test_a_series_that_joins_later_is_zero_in_its_own_first_scrape() -> None:
 
 def test_tokens_that_a_series_begins_to_log_are_zero_in_their_own_first_scrape() -> None:
     counted = counters(request(NOW))
-    counted.totals(scraped=True)
+    scraped(counted)
     counted.add_requests([request(NOW, prompt_tokens=7)], NOW)
 
-    looks = [counted.totals(scraped=True).series[0] for _ in range(2)]
+    looks = [scraped(counted).series[0] for _ in range(2)]
 
     assert [(series.requests, series.prompt_tokens) for series in looks] == [(2, 0), (2, 7)]
 
@@ -228,7 +238,7 @@ def test_a_histogram_is_cumulative_and_its_bounds_are_inclusive() -> None:
 def test_a_histogram_is_empty_in_its_first_scrape() -> None:
     counted = counters(request(NOW, model="m", duration_seconds=3.0))
 
-    first = counted.totals(scraped=True).durations["m"]
+    first = scraped(counted).durations["m"]
 
     assert {count for _, count in first.buckets} == {0}
     assert len(first.buckets) == len(DURATION_BOUNDS_SECONDS) + 1
@@ -265,10 +275,10 @@ def test_a_forgotten_series_is_gone_and_new_when_it_comes_again() -> None:
     counted = counters(request(NOW, caller="a", model="m"), request(NOW, caller="b", model="m"))
     scraped_twice(counted)
     counted.forget([SeriesKey("a", "m", success=True)])
-    after = by_name(counted.totals(scraped=True))
+    after = by_name(scraped(counted))
     counted.add_requests([request(NOW, caller="a", model="m")], NOW)
 
-    looks = [by_name(counted.totals(scraped=True))["a", "m"] for _ in range(2)]
+    looks = [by_name(scraped(counted))["a", "m"] for _ in range(2)]
 
     assert after == {("b", "m"): (1, 0)}
     assert looks == [(0, 0), (1, 0)]
@@ -297,3 +307,13 @@ def test_a_label_seen_only_on_requests_out_of_every_window_lasts_like_any_other(
 
     assert series.expire(NOW) == frozenset()
     assert {key.caller for key in series.expire(NOW + 1)} == {"a"}
+
+
+def test_a_scrape_that_did_not_arrive_has_shown_nothing() -> None:
+    counted = counters(request(NOW, caller="a", model="m", prompt_len=4))
+    lost = counted.totals(scraped=True)
+    again = scraped(counted)
+    full = scraped(counted)
+
+    assert [t.prompt_characters for t in (lost, again, full)] == [0, 0, 4]
+    assert [by_name(t)["a", "m"] for t in (lost, again, full)] == [(0, 0), (0, 0), (1, 0)]

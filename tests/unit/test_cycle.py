@@ -45,6 +45,7 @@ def beat(cycle: Cycle, *lines: bytes, now: float = NOW, live: bool = True) -> No
 def requests_by_caller(cycle: Cycle) -> dict[str, int]:
     """Return what the second scrape counts."""
     cycle.totals(scraped=True)
+    cycle.confirm()
     return {s.caller: s.requests for s in cycle.totals(scraped=True).series}
 
 
@@ -392,6 +393,7 @@ def test_a_cycle_goes_on_with_the_counters_of_the_one_it_replaces() -> None:
     after.take_over(before)
     feed(after, request_line(NOW, caller="a"), request_line(NOW, caller="b"))
     after.totals(scraped=True)
+    after.confirm()
     counted = {series.caller: series.requests for series in after.totals(scraped=False).series}
 
     assert counted == {"a": 2, "b": 1}

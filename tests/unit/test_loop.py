@@ -193,7 +193,11 @@ def test_a_scrape_comes_with_where_reading_stood_and_what_it_owes(tmp_path: Path
     rig.loop.snapshot()
     rig.request()
 
-    first, second = (rig.loop.scrape().checkpoint for _ in range(2))
+    answers = []
+    for _ in range(2):
+        answers.append(rig.loop.scrape())
+        rig.loop.arrived(answers[-1])
+    first, second = (answer.checkpoint for answer in answers)
 
     assert first is not None
     assert second is not None
@@ -203,6 +207,23 @@ def test_a_scrape_comes_with_where_reading_stood_and_what_it_owes(tmp_path: Path
     assert first.owed_lines[Source.REQUESTS].lines == 1
     assert second.owed_lines == {}
     assert second.number > first.number
+
+
+def test_what_a_scrape_that_came_too_late_withheld_is_withheld_by_the_next(
+    tmp_path: Path,
+) -> None:
+    rig = Rig(tmp_path)
+    rig.loop.snapshot()
+    rig.write(request_line(NOW))
+
+    late = rig.loop.scrape()
+    looks = [late.snapshot, rig.scrape(), rig.scrape()]
+
+    assert [(requests_total(look), of(look).lines) for look in looks] == [
+        ([0], 0),
+        ([0], 0),
+        ([1], 1),
+    ]
 
 
 def test_a_process_pays_what_the_one_before_it_owes(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def service(found: Callable[[], Snapshot] = snapshot) -> Service:
         ready=lambda: True,
         reload=lambda: None,
         report=lambda _: "{}",
-        scrape=lambda _: Scrape(CollectorRegistry()),
+        scrape=lambda *_: Scrape(CollectorRegistry()),
         lifecycle_enabled=lambda: True,
     )
 

@@ -3,7 +3,8 @@
 import logging
 import platform
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -33,7 +34,13 @@ from surge_exporter.web.app import Scrape, Service, Visitor
 from surge_exporter.web.exposition import SnapshotCollector
 from surge_exporter.web.server import WebServer, parse_address
 
+_PATIENCE_MARGIN = 0.9  # whoever asks has waited for longer than we know
+
 _log = logging.getLogger(__name__)
+
+
+class _TooLateError(Exception):
+    """Whoever asked has given up."""
 
 
 class Exporter:
@@ -104,23 +111,37 @@ class Exporter:
             ready=lambda: self.loop.ready,
             reload=self.loop.reload,
             report=_report,
-            scrape=lambda visitor: self._scrape(visitor, stock),
+            scrape=lambda visitor, patience: self._scrape(visitor, patience, stock),
             lifecycle_enabled=self._lifecycle_enabled,
         )
         self._bound = config.web.listen_addresses
         return WebServer(config.web.listen_addresses, service)
 
-    def _scrape(self, visitor: Visitor, stock: CollectorRegistry) -> Scrape:
+    def _scrape(
+        self, visitor: Visitor, patience_seconds: float, stock: CollectorRegistry
+    ) -> Scrape:
         """Take a scrape; it counts as one unless it is a person's beside a scraper's."""
+        deadline = self._clock.monotonic() + _PATIENCE_MARGIN * patience_seconds
         self._has_scraper |= visitor is Visitor.SCRAPER
         counts = visitor is (Visitor.SCRAPER if self._has_scraper else Visitor.UNKNOWN)
         answer = self.loop.scrape() if counts else Answer(self.loop.snapshot())
         registry = CollectorRegistry(auto_describe=False)
         registry.register(SnapshotCollector(lambda: answer.snapshot))
         registry.register(stock)
-        if self._state_file is None or answer.checkpoint is None:
-            return Scrape(registry)
-        return Scrape(registry, self._state_file.serving(answer.checkpoint))
+        return Scrape(registry, self._sending(answer, deadline))
+
+    @contextmanager
+    def _sending(self, answer: Answer, deadline: float) -> Iterator[None]:
+        """Note that a scrape arrived, if sending it, which is what the block does, is in time."""
+        saving: AbstractContextManager[None] = nullcontext()
+        if self._state_file is not None and answer.checkpoint is not None:
+            saving = self._state_file.serving(answer.checkpoint)
+        with suppress(_TooLateError):
+            with saving:
+                yield
+                if self._clock.monotonic() > deadline:
+                    raise _TooLateError
+            self.loop.arrived(answer)
 
     def _lifecycle_enabled(self) -> bool:
         return self._config is not None and self._config.web.enable_lifecycle

@@ -21,6 +21,8 @@ class _Count:
     """
 
     total: int = 0
+    is_offered: bool = False
+    """Whether a scrape had it, at 0, of which nobody knows yet that it arrived."""
     is_shown: bool = False
 
 
@@ -38,6 +40,7 @@ class _Histogram:
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BOUNDS_SECONDS) + 1))
     total: float = 0.0
+    is_offered: bool = False
     is_shown: bool = False
 
     def observe(self, seconds: float) -> None:
@@ -118,12 +121,17 @@ class RawCounters:
         self._durations = {m: h for m, h in self._durations.items() if m in models}
 
     def totals(self, *, scraped: bool) -> RawTotals:
-        """Return what scrapes may show: a counter is 0 until a scrape has shown it."""
+        """Return what scrapes may show: a counter is 0 until one that had it is confirmed."""
         totals = self._read(_Part.SHOWN)
         if scraped:
             for count in self._all():
-                count.is_shown = True
+                count.is_offered = True
         return totals
+
+    def confirm(self) -> None:
+        """Note that the last scrape arrived."""
+        for count in self._all():
+            count.is_shown = count.is_offered
 
     def withheld(self) -> RawTotals:
         """Return what was counted and no scrape has shown yet."""

@@ -196,6 +196,10 @@ class Cycle:
         """Return the counters; see `RawCounters.totals`."""
         return self._counters.totals(scraped=scraped)
 
+    def confirm(self) -> None:
+        """Note that the last scrape arrived."""
+        self._counters.confirm()
+
     def withheld(self) -> RawTotals:
         """Return what was counted and no scrape has shown yet."""
         return self._counters.withheld()

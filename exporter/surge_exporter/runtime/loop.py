@@ -119,6 +119,7 @@ class Loop:
         self._is_live_shown = False
         self._has_more = False
         self._checkpoints = 0
+        self._arrived = 0
         self._with_history = empty_tally()  # of what this pipeline read, and no other
         self._newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
         self._reload_error: str | None = None
@@ -150,6 +151,10 @@ class Loop:
     def scrape(self) -> Answer:
         """Return the same to a scrape, which lets new counters show their count in the next."""
         return self._questions.ask_as_scrape()
+
+    def arrived(self, answer: Answer) -> None:
+        """Note that a scrape was sent in time; any thread. One that was not showed nothing."""
+        self._arrived = max(self._arrived, answer.number)
 
     def reload(self) -> str | None:
         """Build the pipeline anew from the configuration; return what is wrong with it."""
@@ -389,10 +394,11 @@ class Loop:
         """Take a snapshot for a scrape: whatever counter it shows will be shown in full."""
         if not self._filled:  # half of what is owed is not read yet
             return Answer(self._take_snapshot())
+        if self._arrived >= self._checkpoints:
+            self._pipeline.cycle.confirm()
+            self._is_live_shown = self._checkpoints > 0
         checkpoint = self._checkpoint()
-        snapshot = self._take_snapshot(scraped=True)
-        self._is_live_shown = True
-        return Answer(snapshot, checkpoint)
+        return Answer(self._take_snapshot(scraped=True), checkpoint)
 
     def _take_snapshot(self, *, scraped: bool = False) -> Snapshot:
         pipeline, now = self._pipeline, self._clock.now()

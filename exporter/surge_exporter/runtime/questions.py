@@ -18,6 +18,11 @@ class Answer:
     snapshot: Snapshot
     checkpoint: Checkpoint | None = None
 
+    @property
+    def number(self) -> int:
+        """Which scrape it answers, of those that had counts."""
+        return 0 if self.checkpoint is None else self.checkpoint.number
+
 
 class Questions:
     """Readers ask, on any thread; the loop hears and answers, on its own.

@@ -3,6 +3,7 @@
 import gzip
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -85,7 +86,8 @@ class Service:
     """Reload the configuration; return what is wrong with it."""
     report: Callable[[Snapshot], str]
     """The JSON contract of a loaded snapshot."""
-    scrape: Callable[[Visitor], Scrape]
+    scrape: Callable[[Visitor, float], Scrape]
+    """Takes who asks, and for how many seconds they are going to wait."""
     lifecycle_enabled: Callable[[], bool]
     """Whether reloading over HTTP is allowed now; a reload may change it."""
 
@@ -116,7 +118,7 @@ def handle(service: Service, request: WebRequest) -> WebResponse:
 
 def _metrics(service: Service, request: WebRequest) -> WebResponse:
     names = request.query.get("name[]")
-    scrape = service.scrape(_visitor(request))
+    scrape = service.scrape(_visitor(request), _patience_seconds(request))
     registry = scrape.registry
     if names:
         registry = registry.restricted_registry(names)  # type: ignore[assignment]
@@ -137,6 +139,13 @@ def _visitor(request: WebRequest) -> Visitor:
     if request.method == "HEAD" or "name[]" in request.query:
         return Visitor.PASSER_BY
     return Visitor.SCRAPER if _SCRAPE_HEADER in request.headers else Visitor.UNKNOWN
+
+
+def _patience_seconds(request: WebRequest) -> float:
+    try:
+        return float(request.headers.get(_SCRAPE_HEADER, math.inf))
+    except ValueError:
+        return math.inf
 
 
 def _status_page(service: Service, _: WebRequest) -> WebResponse:
