@@ -7,6 +7,7 @@ from surge_exporter.commands.backtest import backtest
 from surge_exporter.commands.check_config import check_config
 from surge_exporter.commands.demo import demo
 from surge_exporter.commands.render import render
+from surge_exporter.commands.replay import replay
 from surge_exporter.commands.report import report
 from surge_exporter.commands.serve import serve
 from surge_exporter.commands.simulate import simulate
@@ -14,6 +15,7 @@ from surge_exporter.commands.simulate import simulate
 COMMANDS: tuple[click.Command, ...] = (
     serve,
     report,
+    replay,
     backtest,
     render,
     check_config,

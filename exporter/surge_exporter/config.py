@@ -176,6 +176,28 @@ def parse(text: str, origin: str = "config") -> Config:
     return config
 
 
+def with_numbers(config: Config, assignments: Iterable[str], origin: str) -> Config:
+    """Return the configuration with numbers of the signals table set, as `signal.name=number`.
+
+    Raises:
+        ConfigError: it is no assignment, or of what no setting takes.
+    """
+    signals = {name: dict(numbers) for name, numbers in config.signals.items()}
+    for assignment in assignments:
+        path, _, number = assignment.partition("=")
+        name, _, setting = path.strip().partition(".")
+        try:
+            signals.setdefault(name, {})[setting] = float(number)
+        except ValueError as error:
+            raise ConfigError(
+                f"{origin}: expected signal.threshold=number, like demand_surge.warning=2,"
+                f" got {assignment!r}"
+            ) from error
+    config = msgspec.structs.replace(config, signals=signals)
+    _check(config, origin)
+    return config
+
+
 def to_yaml(config: Config) -> str:
     """Return the resolved configuration, defaults and thresholds filled in, as YAML."""
     plain = msgspec.to_builtins(config)

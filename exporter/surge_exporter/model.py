@@ -56,7 +56,7 @@ class Dependency(StrEnum):
 
 
 class Severity(StrEnum):
-    """How loudly a signal speaks: a ticket or a page."""
+    """How loudly a signal speaks; whether that is a page or a ticket is its row's to say."""
 
     WARNING = "warning"
     CRITICAL = "critical"
@@ -198,6 +198,10 @@ class SurgeTest:
     z_score: float
     expected_requests_per_second: float
     confirmed: frozenset[Severity]
+    surging_factor: float = 0.0
+    """The highest factor over the table's threshold that stands out of chance; 0 without."""
+    is_calm: bool = True
+    """Whether a surge confirmed before would be over; until then it remains a warning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Nothing else states a threshold. To add a signal, add a row; a metric that is ne
 row and is exported without further edits.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import ge, gt
@@ -19,6 +20,7 @@ from surge_exporter.model import (
     Observation,
     Recommendation,
     ResourceMode,
+    Seconds,
     Severity,
     Tuning,
     Verdict,
@@ -67,6 +69,16 @@ class Signal:
     action: Action
     sets: ResourceMode | DispatchPosture | None = None
     """What the active signal changes in the verdict."""
+    most: float = math.inf
+    """The highest value there can be: a threshold above it would be none."""
+    for_seconds: Seconds
+    """How long the signal is active before its alert fires: one odd check wakes nobody."""
+    keep_firing_seconds: Seconds
+    """How long the alert goes on without its signal: short breaks are one trouble, not many."""
+    pages: frozenset[Severity]
+    """Whose alert interrupts a person; the others are tickets, for work that can wait."""
+    alert: Measure | None = None
+    """What the alert goes by, where that is not what makes the signal active."""
 
 
 def judge(observation: Observation, tuning: Tuning) -> Verdict:
@@ -159,6 +171,12 @@ def _join(reasons: tuple[str, ...]) -> str:
     return f"{shown}; and {rest} more" if rest > 0 else shown
 
 
+def _minutes(minutes: float) -> Seconds:
+    return Seconds(60.0 * minutes)
+
+
+_AT_ONCE = Seconds(0.0)
+
 _FAILED_CHECKS = Metric(
     name="surge_dependency_failed_checks",
     kind="gauge",
@@ -184,6 +202,10 @@ SIGNALS: tuple[Signal, ...] = (
         measure=evidence.demand_surge,
         action=PREWARM,
         sets=ResourceMode.SURGE,
+        for_seconds=_AT_ONCE,
+        keep_firing_seconds=_minutes(120),  # its long windows may tell of a surge twice
+        pages=frozenset({Severity.WARNING, Severity.CRITICAL}),
+        alert=evidence.confirmed_surge,
     ),
     Signal(
         name="predicted_demand",
@@ -199,6 +221,9 @@ SIGNALS: tuple[Signal, ...] = (
         thresholds={Severity.WARNING: 1.0},
         measure=evidence.predicted_demand,
         action=PREWARM,
+        for_seconds=_minutes(15),
+        keep_firing_seconds=_minutes(30),
+        pages=frozenset({Severity.WARNING}),
     ),
     Signal(
         name="heavy_batch",
@@ -216,6 +241,10 @@ SIGNALS: tuple[Signal, ...] = (
         parameters={"dominant_share": 0.6, "min_callers": 3},
         measure=evidence.heavy_batch,
         action=THROTTLE,
+        most=1.0,
+        for_seconds=_minutes(15),
+        keep_firing_seconds=_minutes(60),
+        pages=frozenset(),
     ),
     Signal(
         name="caller_failures",
@@ -233,6 +262,10 @@ SIGNALS: tuple[Signal, ...] = (
         parameters={"min_requests": 5},
         measure=evidence.caller_failures,
         action=INVESTIGATE_FAILURES,
+        most=1.0,
+        for_seconds=_minutes(5),
+        keep_firing_seconds=_minutes(15),
+        pages=frozenset({Severity.WARNING}),
     ),
     Signal(
         name="inference_failures",
@@ -243,6 +276,9 @@ SIGNALS: tuple[Signal, ...] = (
         measure=evidence.failed_checks(Dependency.INFERENCE, "inference"),
         action=INVESTIGATE_MODELS,
         sets=ResourceMode.SURGE,
+        for_seconds=_minutes(2),
+        keep_firing_seconds=_minutes(10),
+        pages=frozenset({Severity.WARNING}),
     ),
     Signal(
         name="gitea_outages",
@@ -253,6 +289,9 @@ SIGNALS: tuple[Signal, ...] = (
         measure=evidence.failed_checks(Dependency.GITEA, "Gitea"),
         action=CACHE_FORGE,
         sets=DispatchPosture.DEGRADED,
+        for_seconds=_minutes(2),
+        keep_firing_seconds=_minutes(10),
+        pages=frozenset({Severity.WARNING}),
     ),
     Signal(
         name="forecast_error",
@@ -271,6 +310,9 @@ SIGNALS: tuple[Signal, ...] = (
         parameters={"min_history_days": 7},
         measure=evidence.forecast_error,
         action=CHECK_FORECAST,
+        for_seconds=_minutes(60),
+        keep_firing_seconds=_minutes(180),
+        pages=frozenset(),
     ),
 )
 

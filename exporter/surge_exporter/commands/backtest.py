@@ -9,6 +9,7 @@ import click
 from surge_exporter import config as configuration
 from surge_exporter.commands import options
 from surge_exporter.commands.options import USAGE_ERROR, Fault
+from surge_exporter.commands.pictures import plot_form, plot_option, write_picture
 from surge_exporter.commands.telemetry import (
     CLOCK_SLACK_SECONDS,
     find_inputs,
@@ -26,7 +27,6 @@ from surge_exporter.core.outlook import whole_hours
 from surge_exporter.model import OutOfWindow, Seconds, Source, UnixSeconds
 from surge_exporter.render.backtest import Results, by_horizon, to_csv, to_json, to_markdown
 from surge_exporter.render.backtest_plot import draw_backtest
-from surge_exporter.render.plots import PlotError, check_plot
 from surge_exporter.runtime.clock import SystemClock
 from surge_exporter.runtime.inputs import (
     Input,
@@ -54,14 +54,7 @@ _SHOW_PROGRESS_FROM_ORIGINS = 1000
 @options.horizon
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every forecast as CSV.")
-@click.option(
-    "--plot",
-    "plot_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Draw the forecast over what came, too, and errors by hour of day: .svg or .png."
-    " Needs surge-exporter[plot].",
-)
+@plot_option("Draw the forecast over what came, too, and errors by hour of day")
 @options.config_file
 def backtest(
     *,
@@ -84,7 +77,7 @@ def backtest(
         raise Fault("expected --json or --csv, got both", USAGE_ERROR)
     if counts_path is not None and metrics:
         raise Fault("expected --metrics or --counts, got both", USAGE_ERROR)
-    form = None if plot_path is None else _plot_form(plot_path)
+    form = None if plot_path is None else plot_form(plot_path)
     config = options.override(options.load_config(config_path), directory, horizon_hours)
     telemetry = configuration.telemetry(config)
     try:
@@ -96,16 +89,9 @@ def backtest(
     results = _walk(counts, telemetry.horizon_seconds)
     if plot_path is not None and form is not None:
         picture = draw_backtest(results.outcomes[results.configured_hours], form, telemetry.zone)
-        _write(plot_path, picture)
+        write_picture(plot_path, picture)
     render = to_json if as_json else to_csv if as_csv else to_markdown
     click.echo(render(results), nl=False)
-
-
-def _plot_form(path: Path) -> str:
-    try:
-        return check_plot(str(path))
-    except PlotError as error:
-        raise Fault(str(error), USAGE_ERROR) from error
 
 
 def _read_logs(named: tuple[str, ...], config: Config) -> Counts:
@@ -173,13 +159,6 @@ def _walk(counts: Counts, horizon_seconds: Seconds) -> Results:
             outcomes.append(outcome)
             advance(1)
     return Results(counts, configured, by_horizon(outcomes))
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise Fault(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _note(text: str) -> None:

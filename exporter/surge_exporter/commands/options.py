@@ -67,6 +67,16 @@ def metrics(command: _Command) -> _Command:
     )(command)
 
 
+def heartbeat(command: _Command) -> _Command:
+    """Add `--heartbeat`, empty unless given."""
+    return click.option(
+        "--heartbeat",
+        multiple=True,
+        metavar="PATH|GLOB",
+        help=f"Heartbeat logs, likewise.  [default: {configuration.HEARTBEAT_GLOB}]",
+    )(command)
+
+
 def telemetry_dir(command: _Command) -> _Command:
     """Add `--telemetry-dir`."""
     return click.option(

@@ -31,12 +31,7 @@ _Reading = tuple[Cycle, UnixSeconds, dict[Source, list[FileTally]]]
 
 @click.command()
 @options.metrics
-@click.option(
-    "--heartbeat",
-    multiple=True,
-    metavar="PATH|GLOB",
-    help=f"Heartbeat logs, likewise.  [default: {configuration.HEARTBEAT_GLOB}]",
-)
+@options.heartbeat
 @options.telemetry_dir
 @options.horizon
 @click.option(

@@ -1,6 +1,6 @@
 """The state machine between bytes and numbers: blocks of lines in, an observation out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
@@ -95,12 +95,20 @@ class Cycle:
             self._history.add(requests.records, now, since=recalled_until)
             if live:
                 self._counters.add_requests(requests.records, now)
-            return _ingested(requests, outside)
+            return ingested(requests, outside)
         ticks: Decoded[Tick] = self._ticks.decode(block)
         outside = self._health.add(ticks.records, now)
         if live:
             self._counters.add_ticks(ticks.records)
-        return _ingested(ticks, outside)
+        return ingested(ticks, outside)
+
+    def admit(self, requests: Sequence[Request], ticks: Sequence[Tick], now: UnixSeconds) -> None:
+        """Take in records that were decoded before; the counters know nothing of them."""
+        if requests:
+            self._window.add(requests, now)
+            self._history.add(requests, now)
+        if ticks:
+            self._health.add(ticks, now)
 
     def set_surge_factors(self, *, warning: float, critical: float) -> None:
         """Confirm surges above these factors over what is usual."""
@@ -235,9 +243,10 @@ class Cycle:
         return {source: at for source, at in newest.items() if at is not None}
 
 
-def _ingested(
+def ingested(
     decoded: Decoded[Request] | Decoded[Tick], outside: Mapping[OutOfWindow, int]
 ) -> Ingested:
+    """Return what became of a decoded block, given how many of its records are in no window."""
     return Ingested(
         lines=decoded.lines,
         records=len(decoded.records),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from surge_exporter.core.series import OTHER
-from surge_exporter.model import HOUR, UNKNOWN, Dependency, Observation, Tuning
+from surge_exporter.model import HOUR, UNKNOWN, Dependency, Observation, SurgeTest, Tuning
 
 _DECIMALS_BELOW = 100.0
 
@@ -17,6 +17,8 @@ class Measurement:
     value: float
     evidence: str
     subject: str = ""
+    test: SurgeTest | None = None
+    """What decides in place of the threshold, where there is such a test."""
 
 
 Measure = Callable[[Observation, Tuning], Iterable[Measurement]]
@@ -45,6 +47,19 @@ def demand_surge(observation: Observation, _: Tuning) -> Iterator[Measurement]:
             demand.surge_factor,
             f"demand is {demand.surge_factor:.2f} times that of the {_span(observation)} before"
             f" ({recent} against {baseline} requests/h)",
+        )
+
+
+def confirmed_surge(observation: Observation, _: Tuning) -> Iterator[Measurement]:
+    """Measure demand over what is usual, as the seasonal test sees it, where there is one."""
+    test = observation.demand.surge_test
+    if test is not None:
+        expected = per_hour(test.expected_requests_per_second)
+        yield Measurement(
+            test.surging_factor or test.factor,
+            f"demand is {test.factor:.2f} times what is usual at this time"
+            f" ({expected} requests/h), z = {test.z_score:.1f}",
+            test=test,
         )
 
 

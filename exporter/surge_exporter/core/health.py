@@ -1,6 +1,7 @@
 """Heartbeat checks over event time: how many failed, in how many outages, for how long."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -151,24 +152,31 @@ class HealthWindow:
         )
 
     def _summarize(self, dependency: Dependency, last: int) -> _Summary:
-        first = last - self._grid.span + 1
-        buckets = sorted((i, b) for i, b in self._buckets[dependency].items() if i <= last)
-        recent = [bucket for index, bucket in buckets if index >= first]
+        buckets = self._buckets[dependency]
+        indexes = sorted(buckets)  # in order already, but for late ticks
+        indexes = indexes[: bisect_right(indexes, last)]
+        begin = bisect_right(indexes, last - self._grid.span)
+        known = [buckets[index] for index in indexes]
         before = self._before.get(dependency)
-        earlier = [*([before] if before else []), *_read(b for i, b in buckets if i < first)]
-        inside = list(_changes(_read(recent)))
+        inside = list(_changes(_read(known[begin:])))
+        earlier = [*([before] if before else []), *_read(known[:begin])]
         return _Summary(
-            checks=sum(bucket.checks for bucket in recent),
-            failed=sum(bucket.failed for bucket in recent),
+            checks=sum(bucket.checks for bucket in known[begin:]),
+            failed=sum(bucket.failed for bucket in known[begin:]),
             outages=sum(failed for _, failed in inside),
             runs=list(_changes([*earlier, *inside])),
-            newest=max(buckets[-1][1].seconds) if buckets else 0,
+            newest=max(known[-1].seconds) if known else 0,
         )
 
 
 def _read(buckets: Iterable[_Bucket]) -> Iterator[_Change]:
+    """Yield the changes of buckets in order; of calm ones in a row, the first one's."""
+    was_calm = False
     for bucket in buckets:
-        yield from bucket.read_changes()
+        is_calm = not bucket.failed
+        if not (is_calm and was_calm):
+            yield from bucket.read_changes()
+        was_calm = is_calm
 
 
 def _downtime(runs: list[_Change], start: float, until: float) -> float:

@@ -142,6 +142,8 @@ class _Test:
                 z_score=verdict.z_score,
                 expected_requests_per_second=verdict.expected_requests_per_hour / HOUR,
                 confirmed=_with_milder(verdict.severity),
+                surging_factor=verdict.surging_factor,
+                is_calm=verdict.is_calm,
             )
 
 

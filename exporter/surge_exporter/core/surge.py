@@ -53,6 +53,10 @@ class SurgeVerdict:
     """How alarming the instant is: a surge begins where it exceeds 3.7."""
     has_history: bool
     """Whether there is enough of it, half a day, to confirm anything."""
+    surging_factor: float
+    """The highest factor of the windows that stand out of chance; 0 where none does."""
+    is_calm: bool
+    """Whether a surge would be over."""
 
     @property
     def is_confirmed(self) -> bool:
@@ -68,6 +72,8 @@ _UNTESTED = SurgeVerdict(
     severity=None,
     score=0.0,
     has_history=False,
+    surging_factor=0.0,
+    is_calm=True,
 )
 
 
@@ -156,10 +162,11 @@ class SurgeDetector:
         has_history = history_hours >= _TESTED_FROM_HOURS
         high = [w for w in windows if has_history and w.factor > self._warning_factor]
         surging = [w for w in high if w.z_score > confirming]
+        is_calm = not has_history or windows[0].factor < _CALM_FACTOR
         shown = max(surging, key=_z_score) if surging else windows[_QUIET_WINDOW]
         if any(w.factor > self._critical_factor for w in surging):
             severity = Severity.CRITICAL
-        elif surging or (self._verdict.is_confirmed and windows[0].factor >= _CALM_FACTOR):
+        elif surging or (self._verdict.is_confirmed and not is_calm):
             severity = Severity.WARNING
         else:
             severity = None
@@ -172,6 +179,8 @@ class SurgeDetector:
             severity=severity,
             score=highest * (_CONFIRMING_Z / confirming),
             has_history=has_history,
+            surging_factor=max((w.factor for w in surging), default=0.0),
+            is_calm=is_calm,
         )
 
 

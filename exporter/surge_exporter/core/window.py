@@ -169,7 +169,8 @@ class RequestWindow:
             return
         self._seal_all_but(0)
         self._current = current
-        for index, pieces in list(self._sealed.items()):
+        for index in self._crossing(previous, current):
+            pieces = self._sealed[index]
             was, is_now = self._region(index, previous), self._region(index, current)
             if was is is_now:
                 continue
@@ -178,6 +179,19 @@ class RequestWindow:
                 self._sum(is_now, piece)
             if is_now is _Region.GONE:
                 del self._sealed[index]
+
+    def _crossing(self, previous: int | None, current: int) -> set[int]:
+        """Return the sealed buckets that a move may bring into another region."""
+        span = self._grid.span
+        if previous is None or abs(current - previous) > span:
+            return set(self._sealed)
+        first, last = sorted((previous, current))
+        return {
+            index
+            for age in (0, span, 2 * span, self._kept)
+            for index in range(first - age + 1, last - age + 1)
+            if index in self._sealed
+        }
 
     def _readable(self, totals: _Totals) -> tuple[SeriesTotal, ...]:
         return tuple(

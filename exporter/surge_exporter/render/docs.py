@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import gt
 
+from surge_exporter.core.evidence import spoken_span
 from surge_exporter.metrics import COLLECTOR_DURATION, COLLECTOR_SUCCESS, METRICS
 from surge_exporter.model import ResourceMode
 from surge_exporter.signals import SIGNALS, Signal
@@ -31,10 +32,11 @@ def signals_table() -> str:
             _levels(signal),
             _effect(signal),
             signal.action.title,
+            _alert(signal),
         )
         for signal in SIGNALS
     )
-    return _table(("signal", "what is judged", "active when", "sets", "action"), rows)
+    return _table(("signal", "what is judged", "active when", "sets", "action", "alert"), rows)
 
 
 def metrics_page() -> str:
@@ -107,6 +109,13 @@ def _levels(signal: Signal) -> str:
     )
     parameters = ", ".join(f"{name} {value:g}" for name, value in signal.parameters.items())
     return f"{levels}; {parameters}" if parameters else levels
+
+
+def _alert(signal: Signal) -> str:
+    notice = "page" if signal.pages else "ticket"
+    if signal.alert is not None:
+        return f"{notice} once the seasonal test confirms it"
+    return f"{notice} after {spoken_span(signal.for_seconds)}"
 
 
 def _effect(signal: Signal) -> str:

@@ -70,7 +70,7 @@ def report(
         "recent_coverage_ratio": round(demand.recent.covered_ratio, 4),
         "token_volume": demand.volume.tokens,
         "token_volume_unit": demand.volume.unit,
-        "generated_at": _iso(observation.at),
+        "generated_at": iso(observation.at),
         "stale": observation.stale,
         "sources": {source.source.value: _source(source, observation) for source in sources},
     }
@@ -92,7 +92,7 @@ def to_markdown(
         (
             f"Resource mode **{verdict.resource_mode}**,"
             f" dispatch posture **{verdict.dispatch_posture}**,"
-            f" as of {_iso(observation.at)}."
+            f" as of {iso(observation.at)}."
         ),
         "",
         "## What to do",
@@ -121,9 +121,9 @@ def to_markdown(
 def _headline(observation: Observation, verdict: Verdict) -> str:
     demand = observation.demand
     if not observation.last_record:
-        return f"No telemetry: there is no record from before {_iso(observation.at)}"
+        return f"No telemetry: there is no record from before {iso(observation.at)}"
     if observation.stale:
-        newest = _iso(max(observation.last_record.values()))
+        newest = iso(max(observation.last_record.values()))
         return f"Telemetry is stale: the newest record is from {newest}"
     span = spoken_span(demand.horizon_seconds)
     if demand.surge_factor is None:
@@ -186,7 +186,7 @@ def _caller_table(observation: Observation) -> Iterator[str]:
     yield "|---|--:|--:|--:|--:|--:|"
     for caller in callers:
         yield (
-            f"| {_escape(caller.caller)} | {caller.requests} | {percent(caller.request_share)}"
+            f"| {escape(caller.caller)} | {caller.requests} | {percent(caller.request_share)}"
             f" | {caller.volume.tokens:.0f} | {percent(caller.token_share)}"
             f" | {caller.failures} ({percent(caller.failure_rate)}) |"
         )
@@ -219,13 +219,13 @@ def _source_line(source: SourceStatus) -> str:
 
 def _bold_title(text: str) -> str:
     title, separator, evidence = text.partition(": ")
-    return f"**{title}**{separator}{_escape(evidence)}"
+    return f"**{title}**{separator}{escape(evidence)}"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     r"""Return text that Markdown shows as it is, on one line.
 
-    >>> print(_escape("__other__ doc_index <b>"))
+    >>> print(escape("__other__ doc_index <b>"))
     \_\_other\_\_ doc_index \<b\>
     """
     return _MARKDOWN_SPECIAL.sub(r"\\\g<0>", " ".join(text.splitlines()))
@@ -282,7 +282,7 @@ def _source(source: SourceStatus, observation: Observation) -> dict[str, Any]:
         "files": source.files,
         "lines": source.lines,
         "rejected": {reason.value: count for reason, count in source.rejected.items() if count},
-        "last_record_at": None if last is None else _iso(last),
+        "last_record_at": None if last is None else iso(last),
     }
 
 
@@ -298,5 +298,6 @@ def _plain_number(value: float) -> float | int:
     return int(value) if value == int(value) else value
 
 
-def _iso(at: UnixSeconds) -> str:
+def iso(at: UnixSeconds) -> str:
+    """Return an instant as ISO 8601 in UTC, to the second."""
     return datetime.fromtimestamp(min(at, _LATEST), UTC).isoformat(timespec="seconds")
