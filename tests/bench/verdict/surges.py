@@ -1,5 +1,6 @@
 """What is measured of detectors, on traffic made up to the rhythm of recorded series."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -46,6 +47,7 @@ class Task:
     seed: int
     has_surges: bool
     detectors: tuple[str, ...] = tuple(DETECTORS)
+    days: int = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class Outcome:
     tallies: Mapping[str, Tally]
 
 
-def tasks(rhythms: Profiles, seeds: Iterable[int]) -> Iterator[Task]:
+def tasks(rhythms: Profiles, seeds: Iterable[int], days: int = 28) -> Iterator[Task]:
     """Yield every scenario of the rhythms, with and without surges."""
     for seed in seeds:
         for profile, rhythm in rhythms.items():
             for rate in RATES:
-                yield Task(profile, rhythm, rate, seed, has_surges=False)
-                yield Task(profile, rhythm, rate, seed, has_surges=True)
+                yield Task(profile, rhythm, rate, seed, has_surges=False, days=days)
+                yield Task(profile, rhythm, rate, seed, has_surges=True, days=days)
 
 
 def calm_tasks(rhythms: Profiles, seed: int) -> Iterator[Task]:
@@ -80,6 +82,7 @@ def run(task: Task) -> Outcome:
         task.rate,
         seed=crc32(f"{task.seed}:{task.profile}".encode()),
         has_surges=task.has_surges,
+        days=task.days,
     )
     return Outcome(
         task.profile,
@@ -123,15 +126,18 @@ class Verdict:
         return sum(t.alert_part for t in calm) / len(calm)
 
     def recall(self, least: float, most: float | None = None) -> float:
-        """Return which part of the surges of such magnitudes was found while they lasted."""
+        """Return which part of the surges of such magnitudes was found while they lasted.
+
+        Not a number if there were none.
+        """
         found = self._minutes(least, most)
-        return sum(minutes is not None for minutes in found) / len(found)
+        return sum(minutes is not None for minutes in found) / len(found) if found else math.nan
 
     def delay_minutes(self, least: float, most: float | None = None) -> float:
         """Return after how long half of those found were found; not a number if none was."""
         return median(
             [minutes for minutes in self._minutes(least, most) if minutes is not None]
-            or [float("nan")]
+            or [math.nan]
         )
 
     def _tallies(self) -> list[Tally]:
