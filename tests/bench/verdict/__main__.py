@@ -24,7 +24,7 @@ from tests.bench.verdict.speed import costs
 
 RESULTS = Path(__file__).parents[1] / "results"
 CACHE = Path("build/bench-verdict")
-QUICK_SERIES, QUICK_DAYS = 3, 10
+QUICK_SERIES, QUICK_DAYS = 3, 7
 SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -57,7 +57,7 @@ def quick(series: Sequence[DemandSeries], seed: int) -> str:
         Accuracy(accuracy, seed),
         one_by_one("surges", surges.run, tasks),
         others=[],
-        costs=costs(seed),
+        costs=costs(seed, rebuilds=1),
         about=_about(few, seed, 1),
     )
 

@@ -14,7 +14,6 @@ from tests.bench.verdict.scenarios import BUCKET_SECONDS, FLAT, scenario
 from tests.bench.verdict.series import PER_HOUR
 
 _KEPT = HISTORY_HOURS * PER_HOUR
-_REBUILDS = 5
 _REFRESHES = 36
 """Three hours, so that what is done once an hour is in it."""
 
@@ -31,13 +30,13 @@ class Cost:
     worst_refresh: float
 
 
-def costs(seed: int) -> dict[str, Cost]:
+def costs(seed: int, rebuilds: int = 5) -> dict[str, Cost]:
     """Measure both answers on made-up traffic."""
     days = HISTORY_HOURS // 24 + 1
     made = scenario(FLAT, 200, seed=seed, has_surges=True, days=days)
     return {
-        "forecast": _cost(made.counts, _forecaster),
-        "seasonal test": _cost(made.counts, _test),
+        "forecast": _cost(made.counts, _forecaster, rebuilds),
+        "seasonal test": _cost(made.counts, _test, rebuilds),
     }
 
 
@@ -53,13 +52,13 @@ def _test() -> _Ask:
     return lambda counts, end: detector.test(counts, BUCKET_SECONDS, end * BUCKET_SECONDS)
 
 
-def _cost(counts: Sequence[int], start: Callable[[], _Ask]) -> Cost:
-    rebuilds = []
-    for _ in range(_REBUILDS):
+def _cost(counts: Sequence[int], start: Callable[[], _Ask], rebuilds: int) -> Cost:
+    spent = []
+    for _ in range(rebuilds):
         ask = start()
-        rebuilds.append(_seconds(ask, counts, _KEPT))
+        spent.append(_seconds(ask, counts, _KEPT))
     refreshes = [_seconds(ask, counts, _KEPT + step) for step in range(1, _REFRESHES + 1)]
-    return Cost(median(rebuilds), median(refreshes), max(refreshes))
+    return Cost(median(spent), median(refreshes), max(refreshes))
 
 
 def _seconds(ask: _Ask, counts: Sequence[int], end: int) -> float:
