@@ -27,7 +27,9 @@ geometric means over series, cover is the mean.
 
 {hourly}
 The peers are too slow for every hour: at most some 60 origins a series, of every hour of the day
-alike. Their intervals are wider than they would say themselves, see `peers.py`.
+alike. They know 14 days (MSTL 28) of hourly counts; what they say below zero is taken for zero.
+Their intervals are of single hours: that of the mean is made of the means of the ends, and is the
+wider for it.
 
 {common}
 The same forecasts, paired; in brackets where 95 % of bootstrap samples of the series lie; "won"
@@ -49,7 +51,10 @@ lasts (standard deviation .2 of the logarithm, .85 of it kept an hour), 28 days,
 2 to 2000 requests an hour; surges of 1.5x to 10x and of 1 to 12 hours about every second day,
 or none. Detectors are asked every five minutes. False alarms are counted without surges, from
 hour 72 on ("cold": 12 to 72), alerts less than two hours apart as one. A surge is found if the
-alert is on while it lasts; minutes are the median of those found, of 3x and more.
+alert is on while it lasts, though it may have been on before, which favours who is often in alert;
+minutes are the median of those found, of 3x and more. The adaptive bands are those of
+grafana/promql-anomaly-detection without the filter of sparse series, which leaves out all
+traffic under 300 requests an hour.
 
 {detectors}
 ![Surges found, and false alarms](surges.svg)

@@ -1,5 +1,6 @@
 """The results as tables in Markdown."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tests.bench.verdict import OURS
@@ -19,7 +20,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
+    return NOTHING if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _hours(what: str) -> list[str]:
@@ -136,7 +137,7 @@ def detectors(outcomes: Sequence[Outcome]) -> str:
                 f"{did.alert_part:.1%}",
                 *(_number(did.recall(magnitude), 2) for magnitude in MAGNITUDES),
                 _number(did.recall(5, 10)),
-                f"{did.delay_minutes(3, 10):.0f}",
+                _number(did.delay_minutes(3, 10), 0),
             ]
         )
     recalls = [f"{magnitude:g}x" for magnitude in MAGNITUDES]
@@ -154,8 +155,8 @@ def by_rate(outcomes: Sequence[Outcome]) -> str:
                 str(rate),
                 _number(did.false_alarms_a_week, 2),
                 _number(did.cold_false_alarms_a_week, 2),
-                *(f"{did.recall(*m):.2f}" for m in ((2,), (3,), (5, 10))),
-                *(f"{did.delay_minutes(*m):.0f}" for m in ((2,), (3,), (5, 10))),
+                *(_number(did.recall(*m), 2) for m in ((2,), (3,), (5, 10))),
+                *(_number(did.delay_minutes(*m), 0) for m in ((2,), (3,), (5, 10))),
             ]
         )
     found = ["2x", "3x", "5x and 10x"]
