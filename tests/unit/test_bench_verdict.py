@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import statistics
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,14 @@ from tests.bench.verdict.metrics import (
     paired_ratio,
     score,
 )
-from tests.bench.verdict.rivals import DETECTORS
+from tests.bench.verdict.rivals import (
+    DETECTORS,
+    over,
+    ratios,
+    seasonal_scores,
+    seasonal_test,
+    z_scores,
+)
 from tests.bench.verdict.scenarios import FLAT, Scenario, Surge, scenario
 from tests.bench.verdict.series import DemandSeries, load
 from tests.bench.verdict.walk import (
@@ -165,6 +173,24 @@ def test_every_detector_sees_ten_times_the_traffic_and_nothing_before(name: str)
     assert len(alerts) == len(counts)
     assert any(alerts[surge.begin : surge.end])
     assert sum(alerts[3 * DAY : surge.begin]) < 0.05 * 5 * DAY
+
+
+def test_ratios_and_z_scores_are_those_of_the_counts() -> None:
+    made = flat(36, (Surge(35 * HOUR, 36 * HOUR, 4.0),))
+    assert ratios(made)[-1] == pytest.approx(9 / 6)
+    assert ratios(made)[6 * HOUR] == 0
+    hours = [120] * (23 * HOUR) + [120 + 30 * more for more in range(1, HOUR + 1)]
+    expected = (480 - statistics.fmean(hours)) / statistics.pstdev(hours)
+    assert z_scores(made)[-1] == pytest.approx(expected)
+
+
+def test_our_alerts_begin_where_the_score_is_over_its_threshold() -> None:
+    made = scenario(FLAT, 200, seed=3, has_surges=True, days=10)
+    alerts, high = seasonal_test(made), over(3.2, seasonal_scores)(made)
+    begins = [i for i in range(1, len(alerts)) if alerts[i] and not alerts[i - 1]]
+    assert begins
+    assert all(high[i] for i in begins)
+    assert all(alert for alert, is_high in zip(alerts, high, strict=True) if is_high)
 
 
 def test_a_quick_run_reports_on_recorded_series(

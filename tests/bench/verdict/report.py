@@ -59,6 +59,9 @@ traffic under 300 requests an hour.
 {detectors}
 ![Surges found, and false alarms](surges.svg)
 
+At other thresholds, of the bare scores; the exporter holds an alert until traffic is calm:
+
+{thresholds}
 Ours by rate:
 
 {by_rate}
@@ -92,6 +95,7 @@ def text(
         starts_and_losses=tables.starts_and_losses(accuracy),
         by_series=tables.by_series(accuracy),
         detectors=tables.detectors(outcomes),
+        thresholds=tables.thresholds(outcomes),
         by_rate=tables.by_rate(outcomes),
         by_profile=tables.by_profile([*outcomes, *others]),
         speeds=tables.speeds(costs),

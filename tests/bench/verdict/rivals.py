@@ -1,17 +1,20 @@
 """Other ways to tell a surge, each from counts of five minutes."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
-from surge_exporter.core.surge import SurgeDetector
+from surge_exporter.core.surge import SurgeAnswer, SurgeDetector
 from tests.bench.verdict import OURS
 from tests.bench.verdict.alarms import Detector
 from tests.bench.verdict.scenarios import Scenario
 from tests.bench.verdict.series import PER_HOUR
 
+Scores = Callable[[Scenario], Sequence[float]]
+"""How alarming the end of each bucket is."""
+
 _SIX_HOURS, _DAY, _WEEK = 6 * PER_HOUR, 24 * PER_HOUR, 168 * PER_HOUR
-_ALARMING_Z = 3.0
 _BAND = 2.0
 """Standard deviations."""
 _MARGIN = 1.5
@@ -20,40 +23,56 @@ _SMOOTHED = 26 * PER_HOUR
 _HALF_HOUR = PER_HOUR // 2
 
 
+@lru_cache(maxsize=1)
+def _answers(made: Scenario) -> list[SurgeAnswer]:
+    return SurgeDetector.batch(made.counts, made.start)
+
+
 def seasonal_test(made: Scenario) -> list[bool]:
     """Ask ours."""
-    return [told["alert"] for told in SurgeDetector.batch(made.counts, made.start)]
+    return [told["alert"] for told in _answers(made)]
 
 
-def ratio_over(threshold: float) -> Detector:
+def seasonal_scores(made: Scenario) -> list[float]:
+    """Ask ours how alarming it is: an alert begins above 3.2, and is held a while below."""
+    return [told["score"] for told in _answers(made)]
+
+
+def ratios(made: Scenario) -> list[float]:
     """Compare the last six hours with the six before."""
-
-    def alerts(made: Scenario) -> list[bool]:
-        totals = [0, *accumulate(made.counts)]
-        found = [False] * len(made.counts)
-        for end in range(2 * _SIX_HOURS, len(totals)):
-            middle = end - _SIX_HOURS
-            recent, before = (
-                totals[end] - totals[middle],
-                totals[middle] - totals[end - 12 * PER_HOUR],
-            )
-            found[end - 1] = recent > threshold * before
-        return found
-
-    return alerts
+    sums = list(_sums(made.counts, _SIX_HOURS))
+    before = [0] * _SIX_HOURS + sums
+    return [
+        (now / then if then else math.inf) if now and bucket >= 2 * _SIX_HOURS else 0.0
+        for bucket, (now, then) in enumerate(zip(sums, before, strict=False))
+    ]
 
 
-def z_score(made: Scenario) -> list[bool]:
-    """Compare the last hour with the 24 hours before it, hour by hour."""
-    totals = [0, *accumulate(made.counts)]
-    hour = [b - a for a, b in zip(totals, totals[PER_HOUR:], strict=False)]
-    found = [False] * len(made.counts)
-    for end in range(_DAY, len(hour)):
-        before = hour[end - _DAY : end : PER_HOUR]
-        mean = sum(before) / len(before)
-        variance = sum((one - mean) ** 2 for one in before) / (len(before) - 1)
-        found[end + PER_HOUR - 1] = hour[end] > mean + _ALARMING_Z * math.sqrt(variance)
-    return found
+def z_scores(made: Scenario) -> list[float]:
+    """Compare the last hour with each hour that ended in the last 24.
+
+    As PromQL does: (r - avg_over_time(r[1d])) / stddev_over_time(r[1d]), r the rate of 1 h.
+    """
+    hours = list(_sums(made.counts, PER_HOUR))
+    means = [total / _DAY for total in _sums(hours, _DAY)]
+    squares = [total / _DAY for total in _sums([one * one for one in hours], _DAY)]
+    variances = [square - mean * mean for square, mean in zip(squares, means, strict=True)]
+    return [
+        (hours[i] - means[i]) / math.sqrt(variances[i]) if i >= _DAY and variances[i] > 0 else 0.0
+        for i in range(len(hours))
+    ]
+
+
+def _sums(counts: Sequence[int], width: int) -> Iterator[int]:
+    """Yield the sum of the last `width` at each place, of as many as there are."""
+    totals = [0, *accumulate(counts)]
+    for end in range(1, len(totals)):
+        yield totals[end] - totals[max(0, end - width)]
+
+
+def over(threshold: float, scores: Scores) -> Detector:
+    """Alert where the score is higher."""
+    return lambda made: [score > threshold for score in scores(made)]
 
 
 def adaptive_bands(made: Scenario) -> list[bool]:
@@ -108,10 +127,26 @@ def _means(values: Sequence[float | None], width: int) -> Iterator[float | None]
         yield (totals[end] - totals[begin]) / number if number else None
 
 
+SCORES: dict[str, Scores] = {
+    OURS: seasonal_scores,
+    "6 h / 6 h": ratios,
+    "z-score of 1 h in 24 h": z_scores,
+}
+THRESHOLDS: dict[str, Sequence[float]] = {
+    OURS: (2.0, 2.4, 2.8, 3.2, 3.6),
+    "6 h / 6 h": (1.5, 2.0, 3.0, 4.0),
+    "z-score of 1 h in 24 h": (3.0, 3.4, 3.8, 4.2, 4.6),
+}
 DETECTORS: dict[str, Detector] = {
     OURS: seasonal_test,
-    "6 h / 6 h > 1.5": ratio_over(1.5),
-    "6 h / 6 h > 3": ratio_over(3.0),
-    "z-score of 1 h in 24 h > 3": z_score,
+    "6 h / 6 h > 1.5": over(1.5, ratios),
+    "6 h / 6 h > 3": over(3.0, ratios),
+    "z-score of 1 h in 24 h > 3": over(3.0, z_scores),
     "adaptive bands": adaptive_bands,
+}
+"""At the thresholds that one sets."""
+AT_THRESHOLDS: dict[tuple[str, float], Detector] = {
+    (name, threshold): over(threshold, SCORES[name])
+    for name, thresholds in THRESHOLDS.items()
+    for threshold in thresholds
 }

@@ -7,8 +7,8 @@ from statistics import median
 from zlib import crc32
 
 from tests.bench.verdict import OURS
-from tests.bench.verdict.alarms import Tally, tally
-from tests.bench.verdict.rivals import DETECTORS
+from tests.bench.verdict.alarms import Detector, Tally, tally
+from tests.bench.verdict.rivals import AT_THRESHOLDS, DETECTORS
 from tests.bench.verdict.scenarios import FLAT, scenario, weekly_profile
 from tests.bench.verdict.series import DemandSeries
 
@@ -17,6 +17,11 @@ MAGNITUDES = (1.5, 2.0, 3.0, 5.0, 10.0)
 STEADY = "no rhythm"
 PROFILED = ("taxi", "nasa", "elb", "sg_large_total")
 """The series whose rhythm the scenarios have: a city, the web, a load balancer, LLM calls."""
+
+Asked = str | tuple[str, float]
+"""A detector by its name, or at a threshold."""
+
+_ALL: Mapping[Asked, Detector] = dict[Asked, Detector](DETECTORS) | AT_THRESHOLDS
 
 Profiles = Mapping[str, Sequence[float]]
 
@@ -46,7 +51,7 @@ class Task:
     rate: int
     seed: int
     has_surges: bool
-    detectors: tuple[str, ...] = tuple(DETECTORS)
+    detectors: tuple[Asked, ...] = tuple(_ALL)
     days: int = 28
 
 
@@ -56,7 +61,7 @@ class Outcome:
 
     profile: str
     rate: int
-    tallies: Mapping[str, Tally]
+    tallies: Mapping[Asked, Tally]
 
 
 def tasks(rhythms: Profiles, seeds: Iterable[int], days: int = 28) -> Iterator[Task]:
@@ -87,14 +92,14 @@ def run(task: Task) -> Outcome:
     return Outcome(
         task.profile,
         task.rate,
-        {name: tally(made, DETECTORS[name](made)) for name in task.detectors},
+        {name: tally(made, _ALL[name](made)) for name in task.detectors},
     )
 
 
 class Verdict:
     """What one detector did in a number of scenarios."""
 
-    def __init__(self, outcomes: Iterable[Outcome], detector: str) -> None:
+    def __init__(self, outcomes: Iterable[Outcome], detector: Asked) -> None:
         self._outcomes = [one for one in outcomes if detector in one.tallies]
         self._detector = detector
 

@@ -7,7 +7,7 @@ from tests.bench.verdict import OURS
 from tests.bench.verdict.accuracy import Accuracy
 from tests.bench.verdict.goals import Goal
 from tests.bench.verdict.metrics import HORIZONS_HOURS
-from tests.bench.verdict.rivals import DETECTORS
+from tests.bench.verdict.rivals import AT_THRESHOLDS, DETECTORS
 from tests.bench.verdict.speed import Cost
 from tests.bench.verdict.surges import MAGNITUDES, RATES, Outcome, Verdict
 
@@ -143,6 +143,22 @@ def detectors(outcomes: Sequence[Outcome]) -> str:
     recalls = [f"{magnitude:g}x" for magnitude in MAGNITUDES]
     head = ["Detector", "false/week", "cold", "in alert", *recalls, "5x and 10x", "minutes"]
     return _table(head, rows)
+
+
+def thresholds(outcomes: Sequence[Outcome]) -> str:
+    """Return what can be had for more or fewer false alarms."""
+    rows = []
+    for name, threshold in AT_THRESHOLDS:
+        did = Verdict(outcomes, (name, threshold))
+        rows.append(
+            [
+                f"{name} > {threshold:g}",
+                _number(did.false_alarms_a_week, 2),
+                *(_number(did.recall(*m), 2) for m in ((2,), (3,), (5, 10))),
+                _number(did.delay_minutes(3, 10), 0),
+            ]
+        )
+    return _table(["Threshold", "false/week", "2x", "3x", "5x and 10x", "minutes"], rows)
 
 
 def by_rate(outcomes: Sequence[Outcome]) -> str:
