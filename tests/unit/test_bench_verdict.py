@@ -186,7 +186,7 @@ def test_ratios_and_z_scores_are_those_of_the_counts() -> None:
 
 def test_our_alerts_begin_where_the_score_is_over_its_threshold() -> None:
     made = scenario(FLAT, 200, seed=3, has_surges=True, days=10)
-    alerts, high = seasonal_test(made), over(3.2, seasonal_scores)(made)
+    alerts, high = seasonal_test(made), over(3.7, seasonal_scores)(made)
     begins = [i for i in range(1, len(alerts)) if alerts[i] and not alerts[i - 1]]
     assert begins
     assert all(high[i] for i in begins)

@@ -34,7 +34,7 @@ def seasonal_test(made: Scenario) -> list[bool]:
 
 
 def seasonal_scores(made: Scenario) -> list[float]:
-    """Ask ours how alarming it is: an alert begins above 3.2, and is held a while below."""
+    """Ask ours how alarming it is: an alert begins above 3.7, and is held a while below."""
     return [told["score"] for told in _answers(made)]
 
 
@@ -133,7 +133,7 @@ SCORES: dict[str, Scores] = {
     "z-score of 1 h in 24 h": z_scores,
 }
 THRESHOLDS: dict[str, Sequence[float]] = {
-    OURS: (2.0, 2.4, 2.8, 3.2, 3.6),
+    OURS: (2.5, 2.8, 3.1, 3.4, 3.7, 4.0),
     "6 h / 6 h": (1.5, 2.0, 3.0, 4.0),
     "z-score of 1 h in 24 h": (3.0, 3.4, 3.8, 4.2, 4.6),
 }
