@@ -33,9 +33,10 @@ picture: $(VENV)/.developed ## Take the README's picture of the demo (needs chro
 render: $(VENV)/.developed ## Write the generated files
 	@$(BIN)/surge-exporter render docs
 
-bench: $(VENV)/.developed ## Measure ingest against plain peers, and append to visible
+bench: $(VENV)/.developed ## Measure ingest, append to visible, cold start; against peers
 	@$(BIN)/python -m tests.bench.ingest
 	@$(BIN)/python -m tests.bench.latency
+	@$(BIN)/python -m tests.bench.cold_start
 
 bench-verdict: ## Score forecast and surges against peers (DATA=folder of series; minutes)
 	@if [ -e "$(DATA)/series.json" ]; then \
@@ -45,8 +46,9 @@ bench-verdict: ## Score forecast and surges against peers (DATA=folder of series
 		echo "skipped: no recorded series in $(DATA); name their folder: make $@ DATA=..."; \
 	fi
 
-soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory (minutes)
-	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py
+soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory, and 5 minutes of kills and rotations
+	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py tests/prop/test_tail_restarts.py
+	@$(BIN)/python -m tests.soak
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) $(BENCH_VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -22,10 +22,17 @@ class FakeClock:
     def monotonic(self) -> Seconds:
         return Seconds(self._monotonic)
 
+    def offset(self) -> Seconds:
+        return Seconds(self._now - self._monotonic)
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self._now += seconds
         self._monotonic += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep: only the wall clock goes on."""
+        self._now += seconds
 
     def set_wall(self, now: float) -> None:
         """Set the wall clock, as an operator or NTP does; no time passes."""

@@ -11,8 +11,10 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.fakes import NOW
 from tests.tailing import HookedFiles, Tailing, record
 
 Step = Callable[[], None]
@@ -44,6 +46,8 @@ DESTROYS = (
 )
 """After these, only who has read it knows what was written."""
 
+STEPS = 30
+
 STALE_POLLS = 2
 """A writer goes on so long in a file that was rotated under it, before it opens the new one."""
 
@@ -64,7 +68,7 @@ class History:
         self.path = self.folder / "local_1.jsonl"
         self.appends = self.random.random() < 0.7
         self.writer = self._open()
-        self.files = HookedFiles(most_held=most_held)
+        self.files = self._new_files(most_held)
         self.tailing = Tailing(self.folder, pattern="local_*", files=self.files)
         self.expected: Counter[bytes] = Counter()
         self.steps: list[str] = []
@@ -72,6 +76,7 @@ class History:
         self.is_stale = False
         self.reopens_at_once = False
         self.number = 0
+        self.sizes = [0, 0, 10, 300, 3000]
         self.unfinished: Step | None = None
         self.zipped: list[Path] = []
 
@@ -88,6 +93,12 @@ class History:
         self.steps.append(step.__name__)
         step()
 
+    def live(self, rotations: Sequence[str]) -> None:
+        """Live through it to its end."""
+        for _ in range(STEPS):
+            self.step(rotations)
+        self.settle()
+
     def settle(self) -> None:
         """Let whatever is going on end, and every grace period."""
         if self.unfinished:
@@ -95,6 +106,13 @@ class History:
         self._reopen()
         self.tailing.settle()
         os.close(self.writer)
+
+    def shuffle_times(self) -> None:
+        """Have the files say in any order that they were modified."""
+        for path in self.folder.iterdir():
+            if path.exists():  # not a link to nothing
+                changed = NOW + self.random.randint(0, 9)
+                os.utime(path, (changed, changed))
 
     def clear(self) -> None:
         """Close and delete everything."""
@@ -120,9 +138,13 @@ class History:
 
     def _line(self) -> bytes:
         self.number += 1
-        line = record(self.number, size=self.random.choice([0, 0, 10, 300, 3000]))
+        line = self._record(self.number)
         self.expected[line] += 1
         return line
+
+    def _record(self, number: int) -> bytes:
+        at = datetime.fromtimestamp(self.tailing.clock.now(), UTC).isoformat()
+        return record(number, at, size=self.random.choice(self.sizes))
 
     def _write(self, data: bytes) -> None:
         os.write(self.writer, data)
@@ -153,7 +175,7 @@ class History:
         self._poll(after=self.random.choice([0.02, 1, 20]))
 
     def _poll(self, *, after: float) -> None:
-        self.tailing.poll(after=after)
+        self._look(after=after)
         self.polls_since_rotation += 1
         if self.is_stale and self.polls_since_rotation >= STALE_POLLS:
             self._reopen()
@@ -163,9 +185,15 @@ class History:
         for _ in range(self.random.randint(1, 4)):
             step = self.random.choice(["before_open", "before_read", "before_status"])
             self.files.fail(step, errno.EIO)
-        self.tailing.poll()
+        self._look()
         self.files.clear()
         self._poll(after=20)
+
+    def _look(self, *, after: float = 0.0) -> None:
+        self.tailing.poll(after=after)
+
+    def _new_files(self, most_held: int) -> HookedFiles:
+        return HookedFiles(most_held=most_held)
 
     # The rotator.
 

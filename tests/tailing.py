@@ -32,6 +32,7 @@ class HookedFiles:
         self._hidden: set[str] = set()
         self.held: set[int] = set()
         self.read_bytes = 0
+        self.looks = 0
         self.opened: list[str] = []
 
     def once(self, step: str, action: Action) -> None:
@@ -84,6 +85,7 @@ class HookedFiles:
     def status(self, descriptor: int) -> Status:
         """Return what the file is, after what happens."""
         self._run("before_status")
+        self.looks += 1
         return self._real.status(descriptor)
 
     def read(self, descriptor: int, size: int, offset: int) -> bytes:
@@ -191,6 +193,15 @@ def append(path: Path, *lines: str | bytes, end: bytes = b"\n") -> None:
     data = b"".join((x.encode() if isinstance(x, str) else x) + end for x in lines)
     with path.open("ab") as file:
         file.write(data)
+
+
+def let_time_pass(folder: Path) -> None:
+    """Return once the kernel stamps changes with a later time than before: milliseconds."""
+    probe = folder / ".probe"
+    probe.touch()
+    before = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == before:
+        probe.touch()
 
 
 def record(name: str | int, at: str = "2026-03-29T20:00:00Z", size: int = 0) -> bytes:

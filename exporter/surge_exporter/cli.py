@@ -3,6 +3,7 @@
 import click
 
 from surge_exporter import __version__
+from surge_exporter.commands.backtest import backtest
 from surge_exporter.commands.check_config import check_config
 from surge_exporter.commands.demo import demo
 from surge_exporter.commands.render import render
@@ -10,7 +11,15 @@ from surge_exporter.commands.report import report
 from surge_exporter.commands.serve import serve
 from surge_exporter.commands.simulate import simulate
 
-COMMANDS: tuple[click.Command, ...] = (serve, report, render, check_config, simulate, demo)
+COMMANDS: tuple[click.Command, ...] = (
+    serve,
+    report,
+    backtest,
+    render,
+    check_config,
+    simulate,
+    demo,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99})

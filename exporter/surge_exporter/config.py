@@ -293,7 +293,9 @@ def _type_fault(message: str, found: Any) -> str:
 
     msgspec writes "Expected `float`, got `str` - at `$.signals[...][...]`".
     """
-    fault, _, path = message.replace("`", "").partition(" - at $")
+    fault, separator, path = message.rpartition(" - at `$")  # a key may say the same, before it
+    fault, path = (fault, path) if separator else (message, "")
+    fault = fault.replace("`", "")
     steps = re.findall(r"\.\.\.|\w+", path)
     expected, _, came = fault.partition(", got ")
     unknown = expected.removeprefix("Object contains unknown field ")

@@ -529,6 +529,11 @@ _OTHERS: tuple[Metric, ...] = (
         "reason",
     ),
     _exporter_total(
+        "surge_exporter_clock_jumps_total",
+        "Times that the wall clock was set, or the machine slept, by more than a minute.",
+        single(lambda snapshot: snapshot.exporter.clock_jumps),
+    ),
+    _exporter_total(
         "surge_exporter_label_overflows_total",
         "Records counted under __other__ because a label had no room for its value.",
         _overflows,

@@ -10,6 +10,7 @@ from operator import ge, gt
 
 from surge_exporter.core import evidence, samples
 from surge_exporter.core.evidence import Measure
+from surge_exporter.core.surge import CRITICAL_SURGE_FACTOR, SURGE_FACTOR
 from surge_exporter.model import (
     DemandLevel,
     Dependency,
@@ -99,6 +100,11 @@ def demand_level(observation: Observation, tuning: Tuning) -> DemandLevel:
     return DemandLevel.NORMAL if factor > NORMAL_DEMAND_ABOVE else DemandLevel.LOW
 
 
+def surge_factors(tuning: Tuning) -> dict[str, float]:
+    """Return from which factors on the seasonal test confirms a surge, by severity."""
+    return {s.value: tuning.thresholds["demand_surge", s] for s in Severity}
+
+
 def default_tuning() -> Tuning:
     """Return the table's own numbers."""
     return Tuning(
@@ -174,7 +180,7 @@ SIGNALS: tuple[Signal, ...] = (
             read=samples.surge_factor,
         ),
         exceeds=gt,
-        thresholds={Severity.WARNING: 1.5, Severity.CRITICAL: 3.0},
+        thresholds={Severity.WARNING: SURGE_FACTOR, Severity.CRITICAL: CRITICAL_SURGE_FACTOR},
         measure=evidence.demand_surge,
         action=PREWARM,
         sets=ResourceMode.SURGE,

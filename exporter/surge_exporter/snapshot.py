@@ -134,6 +134,7 @@ class ExporterStatus:
     log_messages: Mapping[str, int]
     watch: WatchStatus = WatchStatus()
     state: StateStatus = field(default_factory=StateStatus)
+    clock_jumps: int = 0
     newest_rejected: tuple[tuple[Source, Rejected], ...] = ()
     """The newest first."""
 

@@ -4,9 +4,7 @@
 """
 
 import os
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,27 +13,8 @@ from tests.histories import DESTROYS, KEEPS_ALL, History
 from tests.tailing import Tailing
 
 HISTORIES = int(os.environ.get("SURGE_HISTORIES", "300"))
-STEPS = 30
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - another file system, where there is one
 
 pytestmark = pytest.mark.timeout(3600)
-
-
-@pytest.fixture
-def far(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on another file system, or a near one where there is no other."""
-    folder = SHARED_MEMORY / f"surge-exporter-{os.getpid()}"
-    if not SHARED_MEMORY.is_dir():
-        folder = tmp_path / "far"
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def live(history: History, rotations: Sequence[str]) -> None:
-    """Live through a history to its end."""
-    for _ in range(STEPS):
-        history.step(rotations)
-    history.settle()
 
 
 def lost_and_doubled(history: History) -> tuple[Counter[bytes], Counter[bytes]]:
@@ -50,7 +29,7 @@ def test_a_line_is_read_exactly_once_whatever_happens_to_its_file(
 ) -> None:
     for seed in range(batch, HISTORIES, 10):
         history = History(tmp_path / str(seed), seed, far / str(seed))
-        live(history, KEEPS_ALL + DESTROYS)
+        history.live(KEEPS_ALL + DESTROYS)
 
         assert lost_and_doubled(history) == (Counter(), Counter()), (seed, history.steps)
         history.tailing.assert_bytes_kept()
@@ -63,10 +42,11 @@ def test_a_line_is_read_exactly_once_whatever_happens_to_its_file(
 def test_who_starts_later_reads_what_was_read_before(
     batch: int, tmp_path: Path, far: Path
 ) -> None:
-    """As long as nothing was destroyed, the directory says it all."""
+    """Case 49. As long as nothing was destroyed, the directory says it all, in any order."""
     for seed in range(batch, HISTORIES // 3, 4):
         history = History(tmp_path / str(seed), seed, far / str(seed))
-        live(history, KEEPS_ALL)
+        history.live(KEEPS_ALL)
+        history.shuffle_times()
         again = Tailing(history.folder, pattern="local_*")
 
         assert Counter(again.lines) == history.expected, (seed, history.steps)
@@ -77,12 +57,12 @@ def test_who_starts_later_reads_what_was_read_before(
 
 @pytest.mark.parametrize("batch", range(4))
 def test_a_line_is_read_once_with_few_descriptors(batch: int, tmp_path: Path, far: Path) -> None:
-    """A file closed for want of them is not seen to be written and deleted at once."""
+    """Case 42. A file closed for want of them is not seen to be written and deleted at once."""
     rotations = [name for name in KEEPS_ALL + DESTROYS if name != "delete_unfinished_line"]
     for seed in range(batch, HISTORIES // 3, 4):
         history = History(tmp_path / str(seed), seed, far / str(seed), most_held=2)
         history.reopens_at_once = True
-        live(history, rotations)
+        history.live(rotations)
 
         assert lost_and_doubled(history) == (Counter(), Counter()), (seed, history.steps)
         history.clear()
@@ -92,10 +72,10 @@ def test_a_line_is_read_once_with_few_descriptors(batch: int, tmp_path: Path, fa
 def test_no_line_is_lost_when_files_are_trimmed_as_well(
     batch: int, tmp_path: Path, far: Path
 ) -> None:
-    """Trimmed and rotated between two polls, a file may be read twice; lost is nothing."""
+    """Case 30. Trimmed and rotated between two polls, a file may be read twice."""
     for seed in range(batch, HISTORIES // 3, 4):
         history = History(tmp_path / str(seed), seed, far / str(seed))
-        live(history, (*KEEPS_ALL, *DESTROYS, "trim", "trim"))
+        history.live((*KEEPS_ALL, *DESTROYS, "trim", "trim"))
 
         assert lost_and_doubled(history)[0] == Counter(), (seed, history.steps)
         history.clear()

@@ -8,7 +8,6 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from tests.fakes import NOW
 from tests.tailing import HookedFiles, Tailing, append, record
+from tests.telemetry import iso
 
 HOUR = 3600.0
 WINDOW = 12 * HOUR
@@ -23,7 +23,7 @@ WINDOW = 12 * HOUR
 
 def at(seconds: float, name: str = "") -> bytes:
     """Return a record of so many seconds after now."""
-    return record(name, at=datetime.fromtimestamp(NOW + seconds, UTC).isoformat())
+    return record(name, at=iso(NOW + seconds))
 
 
 def touch(path: Path, seconds: float) -> None:
@@ -102,6 +102,22 @@ def test_a_restart_reads_what_the_first_run_read(log: Path) -> None:
     assert again.live_lines == []
 
 
+def test_files_are_read_by_their_time_of_modification_the_newest_first(log: Path) -> None:
+    """Section 7.1."""
+    for name, seconds in (("local_1", -50), ("local_2", -10), ("local_3", -90), ("a", -10)):
+        path = log.with_name(f"{name}.jsonl")
+        append(path, at(seconds, name))
+        touch(path, seconds)
+    tailing = Tailing(log.parent, pattern="*.jsonl")
+
+    assert tailing.lines == [
+        at(-10, "a"),
+        at(-10, "local_2"),
+        at(-50, "local_1"),
+        at(-90, "local_3"),
+    ]
+
+
 def test_a_long_file_is_read_from_where_the_window_begins(log: Path) -> None:
     """Section 7.2."""
     lines = [at(-20 * WINDOW + n * 20 * WINDOW / 100_000, str(n)) for n in range(100_000)]
@@ -112,6 +128,26 @@ def test_a_long_file_is_read_from_where_the_window_begins(log: Path) -> None:
     assert tailing.lines[-5000:] == lines[-5000:]
     assert len(tailing.lines) < 6500
     assert files.read_bytes < log.stat().st_size / 10
+    assert tailing.counts.full_scans == 0
+
+
+@pytest.mark.parametrize("layout", ["a file a day", "one file"])
+def test_of_a_long_history_little_is_read_but_the_window(log: Path, layout: str) -> None:
+    """Section 7: whatever the files are, the rest costs a few looks."""
+    lines: list[bytes] = []
+    for day in range(30):
+        start = (day - 30) * 24 * HOUR
+        lines = [record("x", at=iso(NOW + start + n * 86.4), size=900) for n in range(1000)]
+        path = log.with_name(f"local_{day}.jsonl") if layout == "a file a day" else log
+        append(path, *lines)
+        touch(path, start + 24 * HOUR)
+    files = HookedFiles()
+    tailing = Tailing(log.parent, files=files)
+    window = sum(map(len, lines[500:]))
+    history = sum(path.stat().st_size for path in log.parent.iterdir())
+
+    assert tailing.lines[-500:] == lines[500:]
+    assert files.read_bytes < window + history / 20
     assert tailing.counts.full_scans == 0
 
 
@@ -129,11 +165,12 @@ def test_lines_in_great_disorder_are_found_and_the_file_is_read_from_its_beginni
 
 
 @pytest.mark.parametrize("is_old", [True, False])
+@pytest.mark.parametrize("size", [0, 10_000, 1_000_000])
 def test_a_file_is_skipped_only_if_its_last_lines_are_as_old_as_it_says(
-    log: Path, *, is_old: bool
+    log: Path, size: int, *, is_old: bool
 ) -> None:
     """Section 7.1. `touch -d` is the one lie a modification time tells."""
-    lines = [at(-2 * WINDOW), at(-2 * WINDOW + 1 if is_old else -60)]
+    lines = [at(-2 * WINDOW), at(-2 * WINDOW + 1 if is_old else -60, "x" * size)]
     append(log, *lines, end=b"\n")
     append(log, b'{"unfinished', end=b"")
     touch(log, -3 * WINDOW)

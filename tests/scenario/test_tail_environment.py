@@ -17,7 +17,7 @@ import pytest
 
 from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.runtime.filesystem import Listing, OsFileSystem, Stamp, Status
-from tests.tailing import STEPS, HookedFiles, Tailing, append, record
+from tests.tailing import STEPS, HookedFiles, Tailing, append, let_time_pass, record
 
 
 @pytest.fixture
@@ -270,6 +270,37 @@ def test_empty_files_are_not_held_for_want_of_descriptors(tmp_path: Path) -> Non
     tailing.poll()
 
     tailing.assert_read_once(*(record(path.name) for path in paths))
+
+
+def test_of_more_files_than_descriptors_those_written_last_stay_open(tmp_path: Path) -> None:
+    """Case 42. They are the ones to go on, or to be gone before the next look."""
+    files = HookedFiles(most_held=4)
+    paths = [tmp_path / f"local_{n}.jsonl" for n in range(12)]
+    for path in paths:
+        append(path, record(path.name))
+        let_time_pass(tmp_path)
+    tailing = Tailing(tmp_path, files=files)
+    before = len(files.opened)
+    for path in paths[-3:]:  # the fourth that is held is the one opened last
+        append(path, record(f"more of {path.name}"))
+    tailing.poll()
+
+    assert len(files.opened) == before == len(paths)
+    assert tailing.live_lines == [record(f"more of {path.name}") for path in reversed(paths[-3:])]
+
+
+def test_to_close_a_file_for_want_of_descriptors_is_no_look_at_all_of_them(
+    tmp_path: Path,
+) -> None:
+    """Case 42. Or the time for many files would grow with their square."""
+    files = HookedFiles(most_held=64)
+    for number in range(400):
+        append(tmp_path / f"local_{number}.jsonl", record(number))
+    tailing = Tailing(tmp_path, files=files)
+
+    tailing.assert_read_once(*map(record, range(400)))
+    assert len(files.held) <= 64
+    assert files.looks < 400 * 8
 
 
 def test_a_file_closed_for_want_of_descriptors_may_be_rotated_and_rewritten(

@@ -266,3 +266,15 @@ def test_text_is_read_at_any_place(tmp_path: Path, seed: int) -> None:
         assert text.read_at(size, start) == data[start : start + size]
     assert text.measure(stamp) == len(data)
     files.close(descriptor)
+
+
+def test_the_unfinished_last_line_of_a_compressed_file_that_was_there_is_history(
+    tmp_path: Path,
+) -> None:
+    data = record(1) + b"\n" + record(2)
+    (tmp_path / "local_1.jsonl.gz").write_bytes(gzip.compress(data))
+
+    tailing = Tailing(tmp_path, pattern="local_*")
+
+    tailing.assert_read_once(record(1), record(2))
+    assert tailing.live_lines == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from surge_exporter.core.cycle import Cycle, Telemetry
+from surge_exporter.core.identity import Candidate, ReadAt, Relation, Trace
 from surge_exporter.model import Source
 from surge_exporter.runtime.filesystem import Listing, OsFileSystem, Status
 from surge_exporter.runtime.tail import Tail
@@ -324,6 +325,30 @@ def test_what_a_copy_repeats_is_known_even_if_the_original_was_closed_and_grew_m
 
     assert not files.pending
     tailing.assert_read_once(*(record(n) for n in (1, 2, "local_3.jsonl", "local_4.jsonl", 5)))
+
+
+@pytest.mark.parametrize("most_held", [1000, 32])
+def test_a_new_file_is_compared_with_those_alone_that_begin_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_held: int
+) -> None:
+    """Or the time for many files would grow with their square, be they held or not."""
+    compared: list[Trace] = []
+    relation_to = Candidate.relation_to
+
+    def count(candidate: Candidate, trace: Trace, origin: ReadAt | None = None) -> Relation:
+        compared.append(trace)
+        return relation_to(candidate, trace, origin)
+
+    monkeypatch.setattr(Candidate, "relation_to", count)
+    lines = [record(number, size=number % 3 * 600) for number in range(200)]
+    for number, line in enumerate(lines):
+        append(tmp_path / f"local_{number}.jsonl", line, record("same"))
+    for number in range(0, 200, 20):
+        shutil.copy(tmp_path / f"local_{number}.jsonl", tmp_path / f"local_copy{number}.jsonl")
+    tailing = Tailing(tmp_path, files=HookedFiles(most_held=most_held))
+
+    tailing.assert_read_once(*lines, *[record("same")] * 200)
+    assert len(compared) < 50
 
 
 def test_the_copy_of_a_copy_of_a_part_is_known_too(log: Path) -> None:

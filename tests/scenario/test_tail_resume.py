@@ -11,9 +11,10 @@ import pytest
 
 from surge_exporter.core.checkpoint import Checkpoint, decode, encode
 from surge_exporter.model import Source, UnixSeconds
+from surge_exporter.runtime import memory
 from tests.fakes import NOW
 from tests.snapshots import totals
-from tests.tailing import Tailing, append, record
+from tests.tailing import HookedFiles, Tailing, append, let_time_pass, record
 
 HOUR = 3600.0
 
@@ -60,7 +61,7 @@ def resumed(log: Path, checkpoint: Checkpoint, *, after: float = 60.0) -> Tailin
     """Return a tail that goes on, once it has read all there is."""
     tailing = Tailing(log.parent, pattern="local_*", started=False)
     tailing.clock.advance(after)
-    tailing.tail.resume(checkpoint)
+    tailing.tail.resume(checkpoint.at, checkpoint.traces)
     tailing.poll()
     return tailing
 
@@ -249,6 +250,27 @@ def test_many_old_files_do_not_make_the_state_grow_with_each_restart(tmp_path: P
         sizes.append(len(checkpoint.traces[Source.REQUESTS]))
 
     assert sizes == [20] * 5
+
+
+def test_of_many_files_those_written_last_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever order they were met, and held or not."""
+    monkeypatch.setattr(memory, "_MOST_SAVED", 256)
+    for name in ("b_old", "a_new", "c_old"):
+        let_time_pass(tmp_path)
+        for number in range(128):
+            append(tmp_path / f"local_{name}_{number}", at(number, name))
+    let_time_pass(tmp_path)
+    for number in range(128):
+        append(tmp_path / f"local_c_old_{number}", at(number, "more"))
+    tailing = Tailing(tmp_path, pattern="local_*", files=HookedFiles(most_held=300))
+    remembered = left(tailing).traces[Source.REQUESTS]
+
+    assert {Path(trace.path).name.rpartition("_")[0] for trace in remembered} == {
+        "local_a_new",
+        "local_c_old",
+    }
 
 
 def test_a_clock_that_was_ahead_when_the_state_was_saved_makes_no_history(log: Path) -> None:

@@ -25,6 +25,7 @@ from tests.telemetry import NOW, request_line, spread, tick_line
 
 DAY = 24 * HOUR
 MODULE = "surge_exporter.commands.report"
+SHOW_PROGRESS_FROM_BYTES = "surge_exporter.commands.telemetry._SHOW_PROGRESS_FROM_BYTES"
 FAR_FUTURE = 4_102_444_800.0
 """2100: what a clock says that was never set right."""
 
@@ -623,7 +624,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, arguments: Iterable[str]) -> 
 def test_long_work_shows_a_progress_bar_on_a_terminal(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(f"{MODULE}._SHOW_PROGRESS_FROM_BYTES", 1)
+    monkeypatch.setattr(SHOW_PROGRESS_FROM_BYTES, 1)
     telemetry(folder)
 
     shown = on_a_terminal(monkeypatch, ["--json"])
@@ -642,7 +643,7 @@ def test_short_work_shows_no_progress_bar(folder: Path, monkeypatch: pytest.Monk
 def test_nothing_but_a_terminal_is_shown_a_progress_bar(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{MODULE}._SHOW_PROGRESS_FROM_BYTES", 1)
+    monkeypatch.setattr(SHOW_PROGRESS_FROM_BYTES, 1)
     telemetry(folder)
 
     assert run("report").stderr == ""

@@ -37,6 +37,7 @@ TESTDATA = Path(__file__).parent.parent / "testdata"
 INVALID: Mapping[str, str] = {
     "unknown-section": "unknown setting windows; known there: telemetry, window, ",
     "unknown-setting": "unknown setting window.horizon; known there: horizon_hours",
+    "unknown-place": "unknown setting telemetry.- at $; known there: directory, requests, ",
     "unknown-signal": "unknown setting signals.demand; known there: demand_surge, ",
     "unknown-threshold": (
         "unknown setting signals.demand_surge.warn; known there: warning, critical"

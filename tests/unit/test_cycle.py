@@ -4,6 +4,7 @@ import dataclasses
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import Any
 
@@ -394,3 +395,34 @@ def test_a_cycle_goes_on_with_the_counters_of_the_one_it_replaces() -> None:
     counted = {series.caller: series.requests for series in after.totals(scraped=False).series}
 
     assert counted == {"a": 2, "b": 1}
+
+
+def test_a_cycle_that_is_started_again_knows_its_counters_and_what_is_usual() -> None:
+    cycle = started()
+    feed(cycle, request_line(NOW, caller="a"))
+    beat(cycle, tick_line(NOW, gitea=False))
+    cycle.extend_history(UnixSeconds(NOW - DAY))
+    counted = requests_by_caller(cycle)
+
+    now = UnixSeconds(NOW + DAY)
+    cycle.restart(Seconds(DAY), now)
+
+    observation, empty = cycle.observe(now), started().observe(now)
+    assert replace(observation, demand=empty.demand) == empty
+    assert observation.demand.recent == empty.demand.recent
+    assert observation.demand.forecast.history_seconds is not None
+    assert requests_by_caller(cycle) == counted
+
+
+@pytest.mark.parametrize("jump", [30 * DAY, -30 * DAY])
+def test_callers_are_idle_for_as_long_when_a_cycle_is_started_again(jump: float) -> None:
+    cycle = started()
+    feed(cycle, request_line(NOW, caller="a"))
+    counted = requests_by_caller(cycle)
+
+    cycle.restart(Seconds(jump), NOW)
+    cycle.expire(UnixSeconds(NOW + jump + 7 * DAY))
+    kept = requests_by_caller(cycle)
+    cycle.expire(UnixSeconds(NOW + jump + 7 * DAY + 1))
+
+    assert (kept, requests_by_caller(cycle)) == (counted, {})

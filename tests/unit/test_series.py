@@ -92,6 +92,16 @@ def test_a_value_in_use_does_not_expire() -> None:
     assert label.expire(31) == {"a"}
 
 
+def test_a_value_is_idle_for_as_long_after_the_clock_was_set() -> None:
+    label = CappedLabel(2)
+    label.admit("a", 10)
+    label.admit("b", 20)
+    label.shift(-5)
+
+    assert label.expire(6) == {"a"}
+    assert label.expire(15) == frozenset()
+
+
 def test_a_touch_admits_nothing() -> None:
     label = CappedLabel(1)
     label.touch("a", 10)
@@ -182,6 +192,16 @@ def test_a_series_goes_with_its_model() -> None:
     table.touch(table.admit("a", "new", success=False, at=20), 20)
 
     assert table.expire(20) == {SeriesKey("a", "old", success=True)}
+
+
+def test_a_series_is_idle_for_as_long_after_the_clock_was_set() -> None:
+    table = SeriesTable()
+    table.admit("a", "m", success=True, at=10)
+    table.admit("b", "n", success=True, at=20)
+    table.shift(100)
+
+    assert table.expire(110) == frozenset()
+    assert table.expire(111) == {SeriesKey("a", "m", success=True)}
 
 
 def test_the_identifier_of_an_expired_series_is_used_again() -> None:

@@ -21,6 +21,7 @@ from surge_exporter.model import (
     Observation,
     Recommendation,
     ResourceMode,
+    Seconds,
     Severity,
     Source,
     TokenVolume,
@@ -52,6 +53,8 @@ def observed(
     callers: tuple[CallerDemand, ...] = (),
     failed_gitea: int = 0,
     failed_inference: int = 0,
+    mase: float | None = None,
+    history_days: float = 7.0,
 ) -> Observation:
     """Return what the core says of calm telemetry, but for what is given."""
     window = WindowStats(60, SIX_HOURS, 1.0, SIX_HOURS)
@@ -65,7 +68,12 @@ def observed(
             surge_factor=factor,
             volume=TokenVolume(4_800_000, 0, 120),
             forecasts=(
-                Forecast(horizon_seconds=SIX_HOURS, requests_per_second=predicted_hourly / HOUR),
+                Forecast(
+                    horizon_seconds=SIX_HOURS,
+                    requests_per_second=predicted_hourly / HOUR,
+                    mase=mase,
+                    history_seconds=Seconds(history_days * 24 * HOUR),
+                ),
             ),
         ),
         callers=callers,
@@ -115,6 +123,7 @@ ACTIVE = {
     "caller_failures": observed(callers=(caller("review", requests=10, failures=4),)),
     "inference_failures": observed(failed_inference=2),
     "gitea_outages": observed(failed_gitea=1),
+    "forecast_error": observed(mase=1.6),
 }
 """For each signal what makes it active, and no other."""
 
@@ -128,6 +137,7 @@ EVERYTHING_AT_ONCE = observed(
     ),
     failed_gitea=3,
     failed_inference=4,
+    mase=2.0,
 )
 
 
@@ -183,21 +193,24 @@ def test_the_thresholds_are_those_of_the_design() -> None:
         ("caller_failures", "warning"): 0.2,
         ("inference_failures", "warning"): 2.0,
         ("gitea_outages", "warning"): 1.0,
+        ("forecast_error", "warning"): 1.5,
     }
     assert tuning.parameters == {
         ("heavy_batch", "dominant_share"): 0.6,
         ("heavy_batch", "min_callers"): 3,
         ("caller_failures", "min_requests"): 5,
+        ("forecast_error", "min_history_days"): 7,
     }
 
 
-def test_the_actions_are_those_of_the_design_in_its_order() -> None:
+def test_the_actions_are_those_of_the_design_in_its_order_and_one_of_ours() -> None:
     assert [(action.slug, action.title) for action in ACTIONS] == [
         ("prewarm_local_inference", "Pre-warm local inference"),
         ("throttle_background_jobs", "Throttle background jobs"),
         ("investigate_failure_rates", "Investigate failure rates"),
         ("investigate_model_reliability", "Investigate model reliability"),
         ("cache_forge_state", "Cache forge state"),
+        ("check_demand_forecast", "Check the demand forecast"),
         ("maintain_current_allocation", "Maintain current allocation"),
     ]
 
@@ -270,6 +283,17 @@ def test_every_parameter_can_be_configured(signal: str, parameter: str, value: f
 
     assert active(observation) == set()
     assert active(observation, tuning) == {signal}
+
+
+def test_a_forecast_is_judged_once_it_has_been_tried_for_long() -> None:
+    young = observed(mase=5.0, history_days=6.9)
+    tuning = dataclasses.replace(
+        TUNING, parameters={**TUNING.parameters, ("forecast_error", "min_history_days"): 6}
+    )
+
+    assert active(young) == set()
+    assert active(young, tuning) == {"forecast_error"}
+    assert active(observed(mase=1.5)) == set()
 
 
 def test_the_batch_callers_can_be_configured() -> None:

@@ -19,6 +19,7 @@ from surge_exporter.model import Seconds, Source, UnixSeconds
 from surge_exporter.render.report import to_json
 from surge_exporter.runtime.clock import Clock, QueueWaker
 from surge_exporter.runtime.filesystem import OsFileSystem
+from surge_exporter.runtime.jumps import CheckedClock
 from surge_exporter.runtime.logs import CountingHandler
 from surge_exporter.runtime.loop import Loop, Pipeline
 from surge_exporter.runtime.questions import Answer
@@ -26,7 +27,7 @@ from surge_exporter.runtime.recall import Recall
 from surge_exporter.runtime.state import StateFile
 from surge_exporter.runtime.tail import Tail
 from surge_exporter.runtime.watch import NoWatcher, Watcher
-from surge_exporter.signals import judge
+from surge_exporter.signals import judge, surge_factors
 from surge_exporter.snapshot import ExporterStatus, Snapshot, StateStatus
 from surge_exporter.web.app import Scrape, Service, Visitor
 from surge_exporter.web.exposition import SnapshotCollector
@@ -54,7 +55,7 @@ class Exporter:
             Fault: the configuration cannot be used, or an address cannot be bound.
         """
         self._load = load
-        self._clock = clock
+        self._clock = CheckedClock(clock)
         self._logged = logged
         self._state_file = state_file
         self._has_scraper = False
@@ -64,7 +65,7 @@ class Exporter:
         self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
         try:
             self.loop = Loop(
-                clock=clock,
+                clock=self._clock,
                 waker=waker,
                 build=self._build,
                 judge=judge,
@@ -148,10 +149,12 @@ class Exporter:
             tail = self._tail(patterns, window_seconds, cycle)
             recall = self._recall(patterns[Source.REQUESTS], window_seconds, cycle)
         self._config = config
+        tuning = configuration.tuning(config)
+        cycle.set_surge_factors(**surge_factors(tuning))
         return Pipeline(
             cycle=cycle,
             tail=tail,
-            tuning=configuration.tuning(config),
+            tuning=tuning,
             horizon_seconds=Seconds(telemetry.horizon_seconds),
             recall=recall,
             patterns=patterns,

@@ -56,6 +56,17 @@ def config_file(command: _Command) -> _Command:
     )(command)
 
 
+def metrics(command: _Command) -> _Command:
+    """Add `--metrics`, empty unless given."""
+    return click.option(
+        "--metrics",
+        multiple=True,
+        metavar="PATH|GLOB",
+        help="Request logs, plain or gzip; - is standard input. Repeatable."
+        f"  [default: {configuration.REQUEST_GLOB}]",
+    )(command)
+
+
 def telemetry_dir(command: _Command) -> _Command:
     """Add `--telemetry-dir`."""
     return click.option(

@@ -8,7 +8,7 @@ from surge_exporter.core.counters import RawCounters
 from surge_exporter.core.demand import measure_callers, measure_demand
 from surge_exporter.core.grid import Grid
 from surge_exporter.core.health import HealthWindow
-from surge_exporter.core.history import KEPT_SECONDS, CountHistory, SavedHistory
+from surge_exporter.core.history import BUCKET_SECONDS, KEPT_SECONDS, CountHistory, SavedHistory
 from surge_exporter.core.objects import Decoded
 from surge_exporter.core.outlook import Outlook
 from surge_exporter.core.records import RequestDecoder
@@ -68,20 +68,15 @@ class Cycle:
 
     def __init__(self, telemetry: Telemetry, *, report_at: UnixSeconds | None = None) -> None:
         self._telemetry = telemetry
-        grid = Grid.for_horizon(telemetry.horizon_seconds)
-        future = MAX_FUTURE_SECONDS
+        self._grid = Grid.for_horizon(telemetry.horizon_seconds)
+        self._max_future_seconds = MAX_FUTURE_SECONDS
         if report_at is not None:
-            grid, future = grid.ending_at(report_at), Seconds(0.0)
+            self._grid, self._max_future_seconds = self._grid.ending_at(report_at), Seconds(0.0)
         callers, models = telemetry.caller_limit, telemetry.model_limit
         if report_at is not None:  # the limits protect a server that runs for months
             callers = models = _REPORT_LABELS
         self._series = SeriesTable(callers=callers, models=models)
-        self._window = RequestWindow(grid, self._series, max_future_seconds=future)
-        self._health = HealthWindow(
-            grid,
-            stale_after_seconds=telemetry.stale_after_seconds,
-            max_future_seconds=future,
-        )
+        self._window, self._health = self._empty_windows()
         self._counters = RawCounters(self._series)
         self._requests = RequestDecoder(telemetry.request_fields, telemetry.zone)
         self._ticks = TickDecoder(telemetry.heartbeat_fields, telemetry.zone)
@@ -106,6 +101,10 @@ class Cycle:
         if live:
             self._counters.add_ticks(ticks.records)
         return _ingested(ticks, outside)
+
+    def set_surge_factors(self, *, warning: float, critical: float) -> None:
+        """Confirm surges above these factors over what is usual."""
+        self._outlook.set_surge_factors(warning=warning, critical=critical)
 
     def begin_recall(
         self, until: UnixSeconds, saved: SavedHistory | None = None
@@ -174,6 +173,20 @@ class Cycle:
         """Note that there is telemetry as old as `at`, though nobody read it."""
         self._older_history = min(at, self._older_history or at)
 
+    def restart(self, jump: Seconds, now: UnixSeconds) -> None:
+        """Empty the windows, to be filled anew, because the clock was set by so much, to `now`.
+
+        Counters stay, and callers and models have been idle for as long as before.
+        """
+        self._window, self._health = self._empty_windows()
+        self._older_history = None
+        self._series.shift(jump)
+        since, until = self._recalled or (UnixSeconds(now - KEPT_SECONDS), now)
+        begins = self._history.boundary(UnixSeconds(now - 2 * self._telemetry.horizon_seconds))
+        self._recalled = since, min(until, UnixSeconds(begins + BUCKET_SECONDS))
+        self._history.forget_since(self._recalled[1])
+        self._outlook.start_over()
+
     def take_over(self, other: "Cycle") -> None:
         """Go on with the counters of another cycle, which counts no more."""
         self._counters = other._counters  # noqa: SLF001 - of the same class
@@ -197,6 +210,17 @@ class Cycle:
         idle = max(self._telemetry.idle_expiry_seconds, self._window.kept_seconds)
         self._counters.forget(self._series.expire(now - idle))
         self._history.expire(now, idle_since=UnixSeconds(now - idle))
+
+    def _empty_windows(self) -> tuple[RequestWindow, HealthWindow]:
+        window = RequestWindow(
+            self._grid, self._series, max_future_seconds=self._max_future_seconds
+        )
+        health = HealthWindow(
+            self._grid,
+            stale_after_seconds=self._telemetry.stale_after_seconds,
+            max_future_seconds=self._max_future_seconds,
+        )
+        return window, health
 
     def _history_start(self) -> UnixSeconds | None:
         known = (self._window.oldest, self._health.oldest, self._older_history)

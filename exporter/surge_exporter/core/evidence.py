@@ -66,12 +66,10 @@ def forecast_error(observation: Observation, tuning: Tuning) -> Iterator[Measure
     least_days = tuning.parameters["forecast_error", "min_history_days"]
     history = forecast.history_seconds
     if forecast.mase is not None and history is not None and history >= least_days * 24 * HOUR:
-        covered = "" if forecast.coverage_ratio is None else percent(forecast.coverage_ratio)
         yield Measurement(
             forecast.mase,
             f"forecasts for {_span(observation)} were wrong by {forecast.mase:.2f} times as much"
-            f" as yesterday's demand would have been, and their 80 % interval held"
-            f" {covered} of the truth",
+            f" as yesterday's demand would have been",
         )
 
 

@@ -81,6 +81,9 @@ class _Counts:
         known = self.counts[begin - self.first : end - self.first]
         return _zeros(begin - start) + known + _zeros(stop - end)
 
+    def forget_since(self, index: int) -> None:
+        del self.counts[max(0, index - self.first) :]
+
     def forget_before(self, index: int) -> None:
         if index > self.first:
             del self.counts[: index - self.first]
@@ -153,6 +156,11 @@ class CountHistory:
         self._callers = {c: counts for c, counts in self._callers.items() if counts.end > used}
         for counts in self._all():
             counts.forget_before(first)
+
+    def forget_since(self, at: UnixSeconds) -> None:
+        """Forget the buckets from that of an instant on, which are to be counted anew."""
+        for counts in self._all():
+            counts.forget_since(_index(at))
 
     def saved(self, now: UnixSeconds) -> "SavedHistory":
         """Return the complete buckets before `now`, to be put away."""

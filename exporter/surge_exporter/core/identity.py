@@ -90,6 +90,13 @@ class Trace:
     """The whole lines before the offset, two at least where there are two."""
     is_within_line: bool = False
     """Whether the offset stands inside a line that is dropped for its length."""
+    backlog_end: int = 0
+    """Up to where it is history, if reading was broken off before that."""
+
+    @property
+    def known_end(self) -> int:
+        """Up to where its lines are counted, or are not to be."""
+        return max(self.offset, self.backlog_end)
 
 
 class Relation(Enum):
@@ -115,6 +122,9 @@ class Candidate:
         self._size = size
         self._head = read_at(min(HEAD_BYTES, size), 0)
         self._is_open = size > 0 and read_at(1, size - 1) == b"\0"
+        self.opening = self._head.partition(b"\0")[0] if self._is_open else self._head
+        """Its first bytes, as far as they are written: what it is a copy of, whole or in part,
+        begins with them, or is shorter than they are, and they begin with it."""
 
     def relation_to(self, trace: Trace, origin: ReadAt | None = None) -> Relation:
         """Compare the file with a trace.
@@ -192,7 +202,7 @@ def find_anchor(read_at: ReadAt, size: int, trace: Trace) -> int | None:
 
     So a file whose beginning was cut off is read on from where it was.
     """
-    if not _is_telling(trace.anchor):
+    if not is_telling(trace.anchor):
         return None
     found = _find_lines(read_at, 0, min(size, _LONGEST_SEARCH), trace.anchor)
     return None if found is None else found + len(trace.anchor)
@@ -213,15 +223,15 @@ def find_overlap(read_at: ReadAt, trace: Trace, origin: ReadAt) -> int | None:
     while position < trace.offset - found:
         size = min(_SEARCH_BYTES, trace.offset - found - position)
         mine, theirs = read_at(size, position), origin(size, found + position)
-        same = _common_bytes(mine, theirs)
+        same = common_bytes(mine, theirs)
         common = max(common, position + mine.rfind(b"\n", 0, same) + 1)
         if same < size:
             break
         position += size
-    return common if _is_telling(begins[:common]) else None
+    return common if is_telling(begins[:common]) else None
 
 
-def _is_telling(lines: bytes) -> bool:
+def is_telling(lines: bytes) -> bool:
     """Say whether lines stand where they do by no accident: one may be written twice."""
     return len(set(lines.splitlines())) > 1
 
@@ -242,10 +252,10 @@ def _find_lines(read_at: ReadAt, start: int, end: int, lines: bytes) -> int | No
     return None
 
 
-def _common_bytes(one: bytes, other: bytes) -> int:
+def common_bytes(one: bytes, other: bytes) -> int:
     """Return how many bytes are the same at the beginning.
 
-    >>> _common_bytes(b'one two', b'one three')
+    >>> common_bytes(b'one two', b'one three')
     5
     """
     low, high = 0, min(len(one), len(other))

@@ -38,12 +38,26 @@ class Outlook:
     def __init__(self, history: CountHistory, horizon_seconds: Seconds) -> None:
         self._history = history
         self._horizons = sorted({*_FIXED_HORIZONS_SECONDS, horizon_seconds})
-        self._forecaster = Forecaster(sorted({_hours(horizon) for horizon in self._horizons}))
+        self._forecaster = Forecaster(sorted({whole_hours(horizon) for horizon in self._horizons}))
         self._made: dict[int, HorizonForecast] = {}
+        self._factors: dict[str, float] | None = None
         self._fleet = _Test()
         self._callers: dict[str, _Test] = {}
         self._busiest: tuple[str, ...] = ()
         self._end: UnixSeconds | None = None
+
+    def set_surge_factors(self, *, warning: float, critical: float) -> None:
+        """Confirm surges above these factors from the next bucket on."""
+        self._factors = {"warning": warning, "critical": critical}
+        for test in (self._fleet, *self._callers.values()):
+            test.detector.set_factors(**self._factors)
+
+    def start_over(self) -> None:
+        """Forget what was learned: the history is not what it was."""
+        self._end = None
+        self._made = {}
+        self._fleet = self._new_test()
+        self._callers = {}
 
     def refresh(self, now: UnixSeconds, history_start: UnixSeconds | None) -> None:
         """Take in the buckets that are complete by now, if there are new ones.
@@ -64,7 +78,8 @@ class Outlook:
         One at a time: the first of each may take half a second.
         """
         for caller in self._busiest:
-            test = self._callers.setdefault(caller, _Test())
+            test = self._callers.get(caller) or self._new_test()
+            self._callers[caller] = test
             if test.end != self._end:
                 test.refresh(self._history.caller(caller, now))
                 return True
@@ -83,11 +98,17 @@ class Outlook:
         self._busiest = tuple(named[:MOST_TESTED_CALLERS])
         if len(self._callers) > 2 * MOST_TESTED_CALLERS:
             self._callers = {c: self._callers[c] for c in self._busiest if c in self._callers}
-        tests = {caller: test.result for caller, test in self._callers.items()}
+        tests = {c: self._callers[c].result for c in self._busiest if c in self._callers}
         return tuple(replace(c, surge_test=tests.get(c.caller)) for c in callers)
 
+    def _new_test(self) -> "_Test":
+        test = _Test()
+        if self._factors is not None:
+            test.detector.set_factors(**self._factors)
+        return test
+
     def _forecast(self, horizon_seconds: Seconds, demand: Demand) -> Forecast:
-        made = self._made[_hours(horizon_seconds)]
+        made = self._made[whole_hours(horizon_seconds)]
         point, low, high = made.point / HOUR, made.low / HOUR, made.high / HOUR
         if made.history_seconds < LEARNED_FROM_SECONDS:
             point = demand.recent.requests_per_second
@@ -107,12 +128,12 @@ class _Test:
     """The surge test of one series, and up to when it has seen it."""
 
     def __init__(self) -> None:
-        self._detector = SurgeDetector()
+        self.detector = SurgeDetector()
         self.end: UnixSeconds | None = None
         self.result: SurgeTest | None = None
 
     def refresh(self, series: CountSeries) -> None:
-        verdict = self._detector.test(series.counts, BUCKET_SECONDS, series.end)
+        verdict = self.detector.test(series.counts, BUCKET_SECONDS, series.end)
         self.end = series.end
         self.result = None
         if verdict.has_history:
@@ -131,10 +152,10 @@ def _with_milder(severity: Severity | None) -> frozenset[Severity]:
     return frozenset({severity, Severity.WARNING})
 
 
-def _hours(horizon_seconds: Seconds) -> int:
+def whole_hours(horizon_seconds: Seconds) -> int:
     """Return the whole hours to forecast: over a little more, the mean hardly differs.
 
-    >>> _hours(900.0), _hours(21600.0)
+    >>> whole_hours(900.0), whole_hours(21600.0)
     (1, 6)
     """
     return max(1, ceil(horizon_seconds / HOUR))

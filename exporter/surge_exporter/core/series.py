@@ -57,6 +57,10 @@ class CappedLabel:
         if at > self._last_seen.get(value, at):
             self._last_seen[value] = at
 
+    def shift(self, seconds: float) -> None:
+        """Have every value seen so much later."""
+        self._last_seen = {value: seen + seconds for value, seen in self._last_seen.items()}
+
     def expire(self, idle_since: float) -> frozenset[str]:
         """Forget and return the values not used since `idle_since`."""
         idle = frozenset(v for v, seen in self._last_seen.items() if seen < idle_since)
@@ -105,6 +109,11 @@ class SeriesTable:
         key = self.key(identifier)
         self._callers.touch(key.caller, at)
         self._models.touch(key.model, at)
+
+    def shift(self, seconds: float) -> None:
+        """Note that the clock was set by so much: nothing is idle for longer because of that."""
+        self._callers.shift(seconds)
+        self._models.shift(seconds)
 
     def expire(self, idle_since: float) -> frozenset[SeriesKey]:
         """Forget idle callers and models, and return the series that went with them.

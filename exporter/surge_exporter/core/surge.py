@@ -9,6 +9,10 @@ from surge_exporter.core.expectation import WINDOW_HOURS, Expectation, WindowTes
 from surge_exporter.core.timeline import Timeline
 from surge_exporter.model import Severity
 
+SURGE_FACTOR = 1.5
+"""Over what is usual, from where on there is talk of a surge."""
+CRITICAL_SURGE_FACTOR = 3.0
+
 _CONFIRMING_Z = 3.7
 _EARLY_CONFIRMING_Z = 5.9
 """Required within the first day; from then on less, until there are two to compare."""
@@ -74,13 +78,23 @@ class SurgeDetector:
     or otherwise divided history than the one before, starts over from the counts it brings.
     """
 
-    def __init__(self, *, warning_factor: float = 1.5, critical_factor: float = 3.0) -> None:
+    def __init__(
+        self,
+        *,
+        warning_factor: float = SURGE_FACTOR,
+        critical_factor: float = CRITICAL_SURGE_FACTOR,
+    ) -> None:
         self._warning_factor = warning_factor
         self._critical_factor = critical_factor
         self._expectation = Expectation(per_hour=0, first=0)
         self._verdict = _UNTESTED
         self._first = 0
         self._edge = 0
+
+    def set_factors(self, *, warning: float, critical: float) -> None:
+        """Confirm surges above other factors from now on."""
+        self._warning_factor = warning
+        self._critical_factor = critical
 
     def __call__(self, counts: Sequence[float], bucket_seconds: float, now: float) -> SurgeAnswer:
         """Answer in three numbers what `test` says."""

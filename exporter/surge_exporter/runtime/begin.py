@@ -16,7 +16,7 @@ from surge_exporter.runtime.stream import Stream
 _MODIFIED_SLACK_SECONDS = 600.0  # between a line's time and its file's, clocks being clocks
 _START_SLACK_SECONDS = 300.0  # late records: a file that begins by so much earlier is not new
 _FIRST_BYTES = 4096
-_LAST_BYTES = 64 * 1024
+_LAST_BYTES = 8 * 1024
 
 
 class Beginnings:
@@ -40,6 +40,10 @@ class Beginnings:
         """Take for history what was there at that time, when another tail stood there."""
         self._started = self._resumed_at = min(at, self._clock.now())
 
+    def note_clock(self) -> None:
+        """Note what time it is: the clock may have been ahead at the start, or behind since."""
+        self._started = min(self._started, self._clock.now())
+
     def is_record(self, source: Source, line: bytes) -> bool:
         """Say whether some bytes are a whole record."""
         return bool(line.strip() and self._timestamps(source, line + b"\n"))
@@ -61,7 +65,9 @@ class Beginnings:
         if stream.content.is_compressed:
             return True
         start, end = _last_lines(stream, entry.stamp.size)
-        times = self._timestamps(stream.source, end)
+        # A line whose beginning is missing would have all of them decoded one by one.
+        first_whole = end.find(b"\n") + 1 if start else 0
+        times = self._timestamps(stream.source, end[first_whole:] or end)
         if max(times, default=0.0) >= self._cutoff():
             return False
         # Its records prove that there is history; the file alone, which may be empty, does not.
@@ -98,14 +104,18 @@ class Beginnings:
         Raises:
             OSError: the file cannot be read.
         """
-        left_at = origin.trace.offset
+        trace = origin.trace
         if not origin.is_inherited:
-            stream.backlog_end = _backlog(stream)
-            stream.begin(left_at, origin.trace)
+            stream.backlog_end = max(_backlog(stream), trace.backlog_end)
+            stream.begin(trace.offset, trace)
             return
-        stream.backlog_end = min(left_at, stream.size)
-        self._begin_in_history(stream, stream.backlog_end)
-        stream.discarding = origin.trace.is_within_line and stream.offset == left_at
+        # A file that is shorter lost its end, if it stands where it stood; elsewhere it is a copy.
+        is_there = stream.path == trace.path
+        end = min(trace.known_end, stream.size)
+        stream.backlog_end = end if is_there else trace.known_end
+        self._begin_in_history(stream, end)
+        stream.discarding = trace.is_within_line and stream.offset == trace.offset
+        stream.claimed = trace if stream.offset < stream.backlog_end else None
 
     def _begin_in_history(self, stream: Stream, end: int) -> None:
         """Begin where the window does, at the end at the latest; at 0 where nothing is history."""
@@ -118,8 +128,7 @@ class Beginnings:
             changed = stream.stamp.changed_ns / 1e9
             if changed < self._resumed_at - _MODIFIED_SLACK_SECONDS:
                 return True
-        # The wall clock may have been ahead when we started.
-        self._started = min(self._started, self._clock.now())
+        self.note_clock()
         first = self._timestamps(stream.source, _whole_lines(stream.read_at(_FIRST_BYTES, 0)))
         return bool(first) and first[0] < self._started - _START_SLACK_SECONDS
 
@@ -157,10 +166,13 @@ def _whole_lines(data: bytes) -> bytes:
 
 
 def _last_lines(stream: Stream, size: int) -> tuple[int, bytes]:
-    """Return the last whole lines of a file and where they begin; more if they are long."""
+    """Return the last lines of a file and where they begin; more if they are long.
+
+    The first of them may lack its beginning.
+    """
     for length in (_LAST_BYTES, 2 * MAX_LINE_BYTES):
         start = max(0, size - length)
         end = _whole_lines(stream.read_at(length, start))
-        if end or start == 0:
+        if start == 0 or end.count(b"\n") > 1:
             return start, end
-    return size, b""
+    return (start, end) if end else (size, b"")

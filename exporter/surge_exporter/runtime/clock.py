@@ -19,6 +19,10 @@ class Clock(Protocol):
         """Return a clock that never jumps."""
         ...
 
+    def offset(self) -> Seconds:
+        """Return how far the wall clock is ahead of the monotonic: constant until it jumps."""
+        ...
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -30,6 +34,10 @@ class SystemClock:
     def monotonic(self) -> Seconds:
         """Return a clock that never jumps."""
         return Seconds(time.monotonic())
+
+    def offset(self) -> Seconds:
+        """Return how far the wall clock is ahead of the monotonic: constant until it jumps."""
+        return Seconds(self.now() - self.monotonic())
 
 
 class ScaledClock:
@@ -48,6 +56,10 @@ class ScaledClock:
     def monotonic(self) -> Seconds:
         """Return the real monotonic clock."""
         return self._clock.monotonic()
+
+    def offset(self) -> Seconds:
+        """Return a constant: however fast it runs, nobody ever sets this clock."""
+        return Seconds(0.0)
 
 
 class Waker(Protocol):

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import islice
 
+from surge_exporter.core.identity import HEAD_BYTES, Candidate
+from surge_exporter.core.openings import Openings
 from surge_exporter.model import Source
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.faults import NO_DESCRIPTORS, STALE, Faults, TailCounts
@@ -12,6 +15,7 @@ from surge_exporter.runtime.scan import Scan
 from surge_exporter.runtime.stream import Stream, UnreadableError
 
 _GONE_SCANS = 2  # a directory listed during a rename may show neither name
+_SPARE = 16  # a part of the descriptors is freed at once: to find the idle is a look at them all
 _LONGEST_PAUSE_SECONDS = 60.0  # between attempts to read what cannot be read
 
 
@@ -32,6 +36,8 @@ class Held:
         self._faults = faults
         self._memory = memory
         self._streams: dict[FileKey, Stream] = {}
+        self._openings: Openings[FileKey] = Openings()
+        self._unfiled: dict[FileKey, Stream] = {}  # not in `_openings`, or with too short a one
         self._first_sizes: dict[FileKey, int] | None = None
 
     def take_all_as_new(self) -> None:
@@ -58,6 +64,19 @@ class Held:
         """Return the streams that are read from."""
         return [stream for stream in self._streams.values() if not stream.is_waiting]
 
+    def reading_like(self, candidate: Candidate) -> list[Stream]:
+        """Return the streams that are read from and may begin as a candidate does."""
+        # More may be read later of what is filed here: until then it is found too often, no less.
+        for stream in [stream for stream in self._unfiled.values() if not stream.is_waiting]:
+            self._openings.put(stream.key, stream.sketch.head)
+            del self._unfiled[stream.key]
+        return [self._streams[key] for key in self._openings.like(candidate.opening)]
+
+    def reading_at(self, path: str) -> list[Stream]:
+        """Return the streams that are read from and stand, or stood last, at a path."""
+        streams = self._streams.values()
+        return [stream for stream in streams if stream.path == path and not stream.is_waiting]
+
     def waiting(self) -> list[Stream]:
         """Return the streams of which it is not clear what they are."""
         return [stream for stream in self._streams.values() if stream.is_waiting]
@@ -65,6 +84,13 @@ class Held:
     def missing(self) -> list[Stream]:
         """Return the streams that the last scan has not found."""
         return [stream for stream in self._streams.values() if stream.missed_scans]
+
+    def is_anything_unreadable(self, scan: Scan) -> bool:
+        """Say whether there may be files that were found and could not be read yet."""
+        if scan.incomplete:
+            return True
+        known = self._streams.keys() | self._memory.parked.keys()
+        return any(s.failures for s in self._streams.values()) or not scan.found.keys() <= known
 
     def is_gone(self, stream: Stream) -> bool:
         """Say whether no pattern leads to a file any more."""
@@ -77,6 +103,8 @@ class Held:
         for stream in self._streams.values():
             if stream.key in scan.found:
                 stream.last_seen = self._clock.monotonic()
+            if len(stream.sketch.head) < HEAD_BYTES:
+                self._unfiled[stream.key] = stream
         files: list[Stream | Parked] = [*self._streams.values(), *self._memory.parked.values()]
         for file in files:
             if file.key in scan.found:
@@ -110,13 +138,15 @@ class Held:
             stream.first_size = self._first_sizes.pop(entry.key, None)
         if entry.key in self._memory.parked:
             self._memory.lose(entry.key)
-        self._streams[stream.key] = stream
+        self._streams[stream.key] = self._unfiled[stream.key] = stream
         return stream
 
     def set_aside(self, stream: Stream) -> None:
         """Have a file wait until it is clear what it is; where it was read to is remembered."""
-        self._memory.remember(stream.source, stream.trace())
+        self._remember(stream)
         stream.wait()
+        self._openings.discard(stream.key)
+        self._unfiled[stream.key] = stream
 
     def recover(self, stream: Stream) -> None:
         """Note that a file can be read."""
@@ -140,8 +170,11 @@ class Held:
     def drop(self, stream: Stream) -> None:
         """Close a file, and keep a trace of what was read of it."""
         self._release(stream)
+        is_in_history = stream.is_waiting or stream.offset < stream.backlog_end
+        if stream.first_size is not None and is_in_history and self._first_sizes is not None:
+            self._first_sizes[stream.key] = stream.first_size
         if not stream.is_waiting:
-            self._memory.remember(stream.source, stream.trace())
+            self._remember(stream)
 
     def park(self, stream: Stream) -> None:
         """Close a file in which nothing is to be read unless it changes."""
@@ -150,15 +183,16 @@ class Held:
         self._memory.park(Parked(stream.key, stream.source, stream.path, stream.stamp, trace))
 
     def park_idle(self, count: int) -> int:
-        """Park up to so many files, copies first, then those idle for longest; return how many.
+        """Park up to so many files, copies first, then those not written for longest.
 
-        Should one of them be written and deleted before the next poll, nobody will have seen it.
+        Return how many. Should one of them be written and deleted before the next poll, nobody
+        will have seen it.
         """
-        idle = [stream for stream in self._streams.values() if _is_idle(stream)]
-        idle.sort(key=lambda stream: (not stream.is_waiting, stream.last_growth))
-        for stream in idle[:count]:
+        streams = sorted(self._streams.values(), key=_idle_first)
+        idle = list(islice(filter(_is_idle, streams), count))
+        for stream in idle:
             self.park(stream)
-        return len(idle[:count])
+        return len(idle)
 
     def close(self) -> None:
         """Close every file."""
@@ -166,9 +200,10 @@ class Held:
             self._release(stream)
 
     def _open(self, entry: Entry) -> int | None:
-        excess = len(self._streams) + 1 - self._files.most_held()
+        most = self._files.most_held()
+        excess = len(self._streams) + 1 - most
         if excess > 0:
-            self.park_idle(excess)
+            self.park_idle(excess + most // _SPARE)
         descriptor = self._get_descriptor(entry.path)
         try:
             status = self._files.status(descriptor)
@@ -188,13 +223,27 @@ class Held:
                 raise
         return self._files.open(path)
 
+    def _remember(self, stream: Stream) -> None:
+        if stream.claimed is None:
+            self._memory.remember(stream.source, stream.trace())
+        else:
+            self._memory.inherit(stream.source, [stream.claimed])
+            stream.claimed = None
+
     def _release(self, stream: Stream) -> None:
         del self._streams[stream.key]
+        self._openings.discard(stream.key)
+        self._unfiled.pop(stream.key, None)
         self._close(stream.descriptor)
 
     def _close(self, descriptor: int) -> None:
         with suppress(OSError):  # a server's late complaint; there is nothing of ours to write
             self._files.close(descriptor)
+
+
+def _idle_first(stream: Stream) -> tuple[bool, int]:
+    """Sort by the kernel's time of the last change: at the start, all were read just now."""
+    return not stream.is_waiting, stream.stamp.changed_ns
 
 
 def _is_idle(stream: Stream) -> bool:

@@ -18,9 +18,11 @@ from surge_exporter.model import (
     Seconds,
     Source,
     Tuning,
+    UnixSeconds,
     Verdict,
 )
-from surge_exporter.runtime.clock import Clock, Waker
+from surge_exporter.runtime.clock import Waker
+from surge_exporter.runtime.jumps import CheckedClock
 from surge_exporter.runtime.questions import PATIENCE_SECONDS, Answer, Questions
 from surge_exporter.runtime.reading import TOO_LONG
 from surge_exporter.runtime.recall import Recall
@@ -82,7 +84,7 @@ class Loop:
     def __init__(
         self,
         *,
-        clock: Clock,
+        clock: CheckedClock,
         waker: Waker,
         build: Callable[[Pipeline | None], Pipeline],
         judge: Callable[[Observation, Tuning], Verdict],
@@ -94,7 +96,7 @@ class Loop:
         """Take what the composition root wires together.
 
         Args:
-            clock: tells the time.
+            clock: tells the time, and when it has jumped; the pipeline's tail reads the same.
             waker: what the loop waits on; hints, readers and signal handlers wake it.
             build: makes a pipeline from the configuration, with the parts of the current one
                 that it does not change; raises ValueError if it can't.
@@ -111,7 +113,8 @@ class Loop:
         self._watcher = watcher
         self._status = status
         self._pipeline = build(None)
-        self._loaded = False
+        self._loaded = False  # all that was there when this pipeline began was read
+        self._filled = False  # and is in the windows
         self._live: Tally = empty_tally()
         self._is_live_shown = False
         self._has_more = False
@@ -132,8 +135,8 @@ class Loop:
 
     @property
     def ready(self) -> bool:
-        """Whether the windows are loaded; any thread."""
-        return self._loaded
+        """Whether the windows are filled, and by the clock as it is now; any thread."""
+        return self._filled and not self._clock.has_jumped
 
     def stop(self) -> None:
         """End `run` soon; safe to call from a signal handler or any thread."""
@@ -199,23 +202,23 @@ class Loop:
         began = self._clock.monotonic()
         self._questions.hear()
         self._reload_if_wanted(began)
+        self._read_again_if_clock_jumped(began)
         self._watcher.watch(self._pipeline.tail.directories)
         self._read(began)
         if self._stopping:
             return
-        if self._loaded:
+        if self._filled:
             self._watcher.grew(self._pipeline.tail.grown)
-        else:
+        elif not self._loaded:
             self._warn_of_absent_files()
         history = self._pipeline.tail.history_before
         if history is not None:
             self._pipeline.cycle.extend_history(history)
-        self._loaded = True
+        self._loaded = self._filled = True
         self._answer()
         self._has_more = self._look_back()
         if self._clock.monotonic() - self._expired_at >= _EXPIRE_SECONDS:
-            self._expired_at = self._clock.monotonic()
-            self._pipeline.cycle.expire(self._clock.now())
+            self._expire(self._clock.now())
             self._put_history_away()
 
     def _look_back(self) -> bool:
@@ -227,8 +230,12 @@ class Loop:
         return self._pipeline.cycle.refresh_a_caller(self._clock.now())
 
     def _read(self, began: float) -> None:
-        """Ingest all there is to read; answer in between once the turn takes long."""
-        for chunk in self._pipeline.tail.poll():
+        """Ingest all there is to read."""
+        self._ingest_all(self._pipeline.tail.poll(), began)
+
+    def _ingest_all(self, chunks: Iterable[Chunk], began: float) -> None:
+        """Ingest chunks; answer in between once the turn takes long."""
+        for chunk in chunks:
             self._ingest(chunk)
             if self._stopping:
                 return
@@ -322,9 +329,9 @@ class Loop:
         old = self._pipeline
         if self._loaded:
             self._read(began)
-            pipeline.tail.resume(self._checkpoint())
+            pipeline.tail.resume(self._clock.now(), self._pipeline.tail.traces())
         elif self._resumed_from is not None:
-            pipeline.tail.resume(self._resumed_from)
+            pipeline.tail.resume(self._resumed_from.at, self._resumed_from.traces)
         pipeline.cycle.take_over(old.cycle)
         for source, counts in pipeline.tail.counts.items():
             before = old.tail.counts[source]
@@ -333,14 +340,38 @@ class Loop:
             counts.truncations += before.truncations
             counts.skipped_bytes += before.skipped_bytes
         self._close(old)
-        self._loaded = False
+        self._loaded = self._filled = False
         self._with_history = empty_tally()
         self._pipeline = pipeline
         self._announce()
 
+    def _read_again_if_clock_jumped(self, began: float) -> None:
+        """Fill the windows anew: what they dropped as too old or too new may be neither.
+
+        It is in the logs. Until it is read there is no observation; counters go on.
+        """
+        jump = self._clock.settle()
+        if jump is None:
+            return
+        _log.warning(
+            "clock jumped, filling the windows anew from the logs seconds=%+.0f jumps=%d",
+            jump,
+            self._clock.jumps,
+        )
+        self._filled = False
+        self._with_history = empty_tally()
+        self._pipeline.cycle.restart(jump, self._clock.now())
+        self._ingest_all(self._pipeline.tail.again(), began)
+
+    def _expire(self, now: UnixSeconds) -> None:
+        """Forget labels that are idle; not by a clock that was set to next month just now."""
+        if not self._clock.has_jumped:
+            self._expired_at = self._clock.monotonic()
+            self._pipeline.cycle.expire(now)
+
     def _resume(self, checkpoint: Checkpoint) -> None:
         """Go on where the process before this one was when it showed its counters last."""
-        self._pipeline.tail.resume(checkpoint)
+        self._pipeline.tail.resume(checkpoint.at, checkpoint.traces)
         self._pipeline.cycle.restore(checkpoint.owed, self._clock.now())
         self._live = {**self._live, **checkpoint.owed_lines}
 
@@ -356,7 +387,7 @@ class Loop:
 
     def _take_scrape(self) -> Answer:
         """Take a snapshot for a scrape: whatever counter it shows will be shown in full."""
-        if not self._loaded:  # half of what is owed is not read yet
+        if not self._filled:  # half of what is owed is not read yet
             return Answer(self._take_snapshot())
         checkpoint = self._checkpoint()
         snapshot = self._take_snapshot(scraped=True)
@@ -366,7 +397,7 @@ class Loop:
     def _take_snapshot(self, *, scraped: bool = False) -> Snapshot:
         pipeline, now = self._pipeline, self._clock.now()
         pipeline.tail.measure()
-        observation = pipeline.cycle.observe(now) if self._loaded else None
+        observation = pipeline.cycle.observe(now) if self.ready else None
         return Snapshot(
             at=now,
             observation=observation,
@@ -381,6 +412,7 @@ class Loop:
                 reload_successful=self._reload_error is None,
                 reload_success_at=self._reloaded_at,
                 newest_rejected=self._newest_rejected,
+                clock_jumps=self._clock.jumps,
                 watch=self._watcher.status,
             ),
         )

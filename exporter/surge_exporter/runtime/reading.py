@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from surge_exporter.core.cycle import Cycle
+from surge_exporter.core.cycle import Cycle, Ingested
 from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import OutOfWindow, Rejected, RejectReason, Source, UnixSeconds
 from surge_exporter.runtime.inputs import BrokenInputError, Inputs, read_blocks, read_end
@@ -13,6 +14,14 @@ from surge_exporter.snapshot import SourceStatus
 
 TOO_LONG = Rejected(RejectReason.TOO_LONG, f"expected at most {MAX_LINE_BYTES} bytes", "")
 """What is said of each line that was dropped for its length."""
+
+
+class Ingests(Protocol):
+    """Takes in whole lines, such as a `Cycle`."""
+
+    def ingest(self, source: Source, block: bytes, *, now: UnixSeconds, live: bool) -> Ingested:
+        """Take in a block of whole lines, and say what became of them."""
+        ...
 
 
 @dataclass(slots=True)
@@ -39,7 +48,7 @@ class FileTally:
 
 
 def read_into(
-    cycle: Cycle,
+    reader: Ingests,
     inputs: Inputs,
     now: UnixSeconds,
     progress: Callable[[int], None] = lambda _: None,
@@ -55,7 +64,7 @@ def read_into(
         for file, tally in zip(files, tallies[source], strict=True):
             try:
                 for chunk in read_blocks(source, file, progress):
-                    _ingest(cycle, chunk, now, tally)
+                    _ingest(reader, chunk, now, tally)
             except BrokenInputError as error:
                 tally.fault = str(error)
     return tallies
@@ -110,8 +119,8 @@ def _timestamps(cycle: Cycle, chunks: Iterable[Chunk]) -> Iterator[UnixSeconds]:
             yield from cycle.timestamps(chunk.source, chunk.block)
 
 
-def _ingest(cycle: Cycle, chunk: Chunk, now: UnixSeconds, tally: FileTally) -> None:
-    ingested = cycle.ingest(chunk.source, chunk.block, now=now, live=False)
+def _ingest(reader: Ingests, chunk: Chunk, now: UnixSeconds, tally: FileTally) -> None:
+    ingested = reader.ingest(chunk.source, chunk.block, now=now, live=False)
     tally.lines += ingested.lines + chunk.too_long
     tally.records += ingested.records
     tally.repaired += ingested.repaired

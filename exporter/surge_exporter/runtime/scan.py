@@ -16,7 +16,7 @@ class Scan(NamedTuple):
     """What one look at the directories found."""
 
     found: Mapping[FileKey, tuple[Source, Entry]]
-    """By path."""
+    """The newest first: what was written last matters most, and most likely goes on."""
     incomplete: AbstractSet[Source]
     """Sources of which something could not be listed: what was not found may be there."""
     lacked_descriptors: bool
@@ -54,7 +54,7 @@ class Scanner:
                 self._faults.end(pattern)
         self._note_paths(found)
         return Scan(
-            dict(sorted(found.items(), key=lambda item: item[1][1].path)),
+            dict(sorted(found.items(), key=_newest_first)),
             {source for source, _ in errors},
             any(error.errno in NO_DESCRIPTORS for _, error in errors),
         )
@@ -75,3 +75,8 @@ class Scanner:
             self.directories.add(os.path.dirname(entry.path))
         while len(self._paths) > _MOST_PATHS:
             del self._paths[next(iter(self._paths))]
+
+
+def _newest_first(item: tuple[FileKey, tuple[Source, Entry]]) -> tuple[float, str]:
+    _, (_, entry) = item
+    return -entry.modified, entry.path

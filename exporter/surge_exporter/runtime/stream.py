@@ -4,7 +4,14 @@ import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from surge_exporter.core.identity import HEAD_BYTES, LONGEST_ANCHOR, Sketch, Trace, recent_lines
+from surge_exporter.core.identity import (
+    HEAD_BYTES,
+    LONGEST_ANCHOR,
+    Sketch,
+    Trace,
+    is_telling,
+    recent_lines,
+)
 from surge_exporter.core.lines import MAX_LINE_BYTES, Cut, cut_lines
 from surge_exporter.model import Source
 from surge_exporter.runtime.content import Content, Plain
@@ -62,6 +69,8 @@ class Stream:
     offset: int = 0
     backlog_end: int = 0
     """Bytes before this were there before the first look."""
+    claimed: Trace | None = None
+    """What another tail knew of the file, until a byte of it was read again."""
     sketch: Sketch = field(default_factory=Sketch)
     anchor: bytes = b""
     discarding: bool = False
@@ -89,7 +98,10 @@ class Stream:
 
     def trace(self) -> Trace:
         """Return what to know the file by."""
-        return Trace(self.path, self.sketch, self.offset, self.anchor, self.discarding)
+        backlog_end = self.backlog_end if self.offset < self.backlog_end else 0
+        return Trace(
+            self.path, self.sketch, self.offset, self.anchor, self.discarding, backlog_end
+        )
 
     def read_at(self, size: int, offset: int) -> bytes:
         """Return `size` bytes at `offset`, fewer at the end, wherever reading is.
@@ -150,6 +162,15 @@ class Stream:
             return True
         begins = self.read_at(MAX_LINE_BYTES + 1, 0)
         return b"\n" in begins or len(begins) > MAX_LINE_BYTES
+
+    def has_telling_lines(self) -> bool:
+        """Say whether the file begins with lines that it shares with another by no accident.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        begins = self.read_at(_CHUNK_BYTES, 0)
+        return is_telling(begins[: begins.rfind(b"\n") + 1])
 
     def is_beginning(self) -> bool:
         """Say whether the file is shorter than what was read of it, and says the same so far.
@@ -221,7 +242,10 @@ class Stream:
             cut = cut_lines(text, discarding=self.discarding)
             if cut.consumed:
                 return self._take(text[: cut.consumed], cut)
-            if self.offset < self.backlog_end <= self.offset + len(data):
+            is_at_end = self.offset < self.backlog_end <= self.offset + len(data)
+            if is_at_end and self.content.is_compressed:
+                return None  # nobody will finish the line
+            if is_at_end:
                 self.backlog_end = self.offset  # the unfinished line will be finished live
             elif len(text) < len(data):
                 # A line with text behind its NULs was broken off, and nobody will finish it.
@@ -272,6 +296,7 @@ class Stream:
         return True
 
     def _move(self, count: int) -> None:
+        self.claimed = None
         self.offset += count
         self.counts.passed_bytes += count
         self.size = max(self.size, self.offset)

@@ -9,9 +9,9 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
-from surge_exporter.core.checkpoint import Checkpoint
-from surge_exporter.core.identity import Relation, Trace
+from surge_exporter.core.identity import Candidate, Relation, Trace
 from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import Source, UnixSeconds
 from surge_exporter.runtime.begin import Beginnings
@@ -25,6 +25,8 @@ from surge_exporter.runtime.stream import Chunk, Rewritten, Stream
 
 ROTATE_GRACE_SECONDS = 60.0
 """A file renamed away or deleted is followed until it has not grown for so long."""
+
+_NOTHING_IS_OLDER = UnixSeconds(0.0)
 
 _log = logging.getLogger(__name__)
 
@@ -46,25 +48,30 @@ class Tail:
         timestamps: Callable[[Source, bytes], Sequence[float]],
     ) -> None:
         self._clock = clock
+        self._make = partial(
+            Tail, files, clock, patterns, window_seconds=window_seconds, timestamps=timestamps
+        )
         self.counts = {source: TailCounts() for source in patterns}
         self._faults = Faults(self.counts)
         self._scanner = Scanner(files, patterns, self.counts, self._faults)
         self._memory = Memory(patterns)
         self._held = Held(files, clock, self.counts, self._faults, self._memory)
         self._beginnings = Beginnings(clock, window_seconds, timestamps)
+        self._is_resuming = False
         self.directories = self._scanner.directories
         self.grown: set[str] = set()
         """The directories where the last poll found new lines."""
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        """Count on from where another tail stood. Before the first poll.
+    def resume(self, at: UnixSeconds, traces: Mapping[Source, Sequence[Trace]]) -> None:
+        """Count on from where another tail stood at a time. Before the first poll.
 
         What was read up to then is history; what came since is live, however old. A file that
         is not known from then is history if it began before.
         """
+        self._is_resuming = True
         for source in self.counts:
-            self._memory.inherit(source, checkpoint.traces.get(source, ()))
-        self._beginnings.resume_at(checkpoint.at)
+            self._memory.inherit(source, traces.get(source, ()))
+        self._beginnings.resume_at(at)
         self._held.take_all_as_new()
 
     def traces(self) -> dict[Source, tuple[Trace, ...]]:
@@ -72,6 +79,19 @@ class Tail:
         return {
             source: self._memory.traces(source, self._held.reading()) for source in self.counts
         }
+
+    def again(self) -> Iterator[Chunk]:
+        """Yield what this tail has read and matters by the clock as it is now, as history.
+
+        What it holds and where it stands stay as they are. A file that no pattern leads to any
+        more is not read again, nor is one that this tail is yet to meet.
+        """
+        tail = self._make()
+        tail.resume(_NOTHING_IS_OLDER, self.traces())
+        try:
+            yield from (chunk for chunk in tail.poll() if not chunk.live)
+        finally:
+            tail.close()
 
     @property
     def history_before(self) -> UnixSeconds | None:
@@ -81,6 +101,7 @@ class Tail:
     def poll(self) -> Iterator[Chunk]:
         """Yield all that is there to read now; a chunk not taken is read by the next poll."""
         self.grown.clear()
+        self._beginnings.note_clock()
         scan = self._scan()
         # Held files first: what a new one repeats of them is known only once they are read.
         for stream in self._held.reading():
@@ -92,6 +113,9 @@ class Tail:
         for key, (source, entry) in scan.found.items():
             if not self._held.has(key):
                 yield from self._meet(source, entry)
+        if self._is_resuming and not self._held.is_anything_unreadable(scan):
+            self._is_resuming = False
+            yield from self._read_left_parts()
         for counts in self.counts.values():
             counts.last_read = self._clock.now()
 
@@ -150,8 +174,35 @@ class Tail:
             self._held.fail(stream, error)
         if not stream.is_waiting:
             yield from self._drain(stream)
-        elif stream.is_settled and stream.content.is_compressed:
+        elif stream.is_settled and stream.content.is_compressed and not self._is_resuming:
             self._held.park(stream)
+
+    def _read_left_parts(self) -> Iterator[Chunk]:
+        """Read what is left of files that another tail read and that are gone, or were cut short.
+
+        For the windows: it was counted. The longest of several says what the others do.
+        """
+        for stream in sorted(self._held.waiting(), key=_size, reverse=True):
+            try:
+                self._begin_left_part(stream)
+            except OSError as error:
+                self._held.fail(stream, error)
+            if not stream.is_waiting:
+                yield from self._drain(stream)
+            elif self._held.holds(stream) and stream.is_settled and stream.content.is_compressed:
+                self._held.park(stream)
+
+    def _begin_left_part(self, stream: Stream) -> None:
+        if not stream.is_settled or not stream.has_telling_lines():
+            return
+        origin = self._origin_of(stream)
+        if origin is None or not origin.is_inherited or origin.relation is not Relation.PART:
+            return
+        self._beginnings.resume(stream, origin)
+        if stream.path == origin.trace.path:  # its end had not reached the disk when power failed
+            self._memory.forget(stream.source, origin.trace)
+        else:
+            self._memory.disinherit(origin.trace)
 
     def _is_worth_a_look(self, stream: Stream) -> bool:
         """Say whether a waiting file may be something else than at the last look."""
@@ -164,7 +215,9 @@ class Tail:
         return stream.size > 0 and not stream.is_settled
 
     def _origin_of(self, stream: Stream) -> Origin | None:
-        return self._memory.origin_of(stream, self._held.reading())
+        candidate = Candidate(stream.read_at, stream.size)
+        alike = self._held.reading_like(candidate)
+        return self._memory.origin_of(candidate, stream.source, alike)
 
     def _catch_up(self, holder: Stream | Parked, ahead: int) -> Iterator[Chunk]:
         """Read what the file has of which another, so many bytes ahead, is a copy."""
@@ -183,16 +236,13 @@ class Tail:
         if origin is None:
             # Without a line, nobody can tell whose copy it is, nor, later, what is its copy.
             if stream.has_line() or stream.content.is_compressed:
-                replaced = self._memory.replaced_by(stream, self._held.reading())
+                replaced = self._memory.replaced_by(stream, self._held.reading_at(stream.path))
                 self._beginnings.begin(stream, replaced)
-        elif _is_cut_short(stream, origin):
-            self._take_over(stream.source, origin)
-            self._beginnings.resume(stream, origin)
         elif origin.relation is Relation.PART or self._is_all_known(stream, origin):
             stream.is_settled = True
         elif self._says_more(stream, origin.holder):
-            self._take_over(stream.source, origin)
             self._beginnings.resume(stream, origin)
+            self._take_over(stream.source, origin)
 
     def _is_all_known(self, stream: Stream, origin: Origin) -> bool:
         return origin.holder is not None and stream.size <= origin.trace.offset
@@ -283,13 +333,8 @@ class Tail:
             yield from self._read_rest(stream)
 
 
-def _is_cut_short(stream: Stream, origin: Origin) -> bool:
-    """Say whether a file lost its end between two tails: not all of it had reached the disk.
-
-    At the path of the file that was read it is no copy that is on its way.
-    """
-    is_part = origin.relation is Relation.PART
-    return is_part and origin.is_inherited and stream.path == origin.trace.path
+def _size(stream: Stream) -> int:
+    return stream.size
 
 
 def _pending_bytes(stream: Stream) -> int:
