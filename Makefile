@@ -2,8 +2,10 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
+DATA ?= ../shared/data/demand
 
-.PHONY: help demo test lint unit e2e picture render bench soak clean
+.PHONY: help demo test lint unit e2e picture render bench bench-verdict soak clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,12 +38,20 @@ bench: $(VENV)/.developed ## Measure ingest, append to visible, cold start; agai
 	@$(BIN)/python -m tests.bench.latency
 	@$(BIN)/python -m tests.bench.cold_start
 
+bench-verdict: ## Score forecast and surges against peers (DATA=folder of series; minutes)
+	@if [ -e "$(DATA)/series.json" ]; then \
+		$(MAKE) --no-print-directory $(BENCH_VENV)/.installed && \
+		$(BENCH_VENV)/bin/python -m tests.bench.verdict --data "$(DATA)"; \
+	else \
+		echo "skipped: no recorded series in $(DATA); name their folder: make $@ DATA=..."; \
+	fi
+
 soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory, and 5 minutes of kills and rotations
 	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py tests/prop/test_tail_restarts.py
 	@$(BIN)/python -m tests.soak
 
 clean: ## Remove everything that was built or installed here
-	rm -rf $(VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml deploy/venv.sh
 	@deploy/venv.sh $(VENV)
@@ -50,4 +60,9 @@ $(VENV)/.installed: pyproject.toml deploy/venv.sh
 
 $(VENV)/.developed: $(VENV)/.installed
 	@$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+$(BENCH_VENV)/.installed: pyproject.toml deploy/venv.sh
+	@deploy/venv.sh $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/pip install --quiet --editable . --group bench
 	@touch $@

@@ -1,1 +1,3 @@
 """Benchmarks of what is said of traffic, against traffic of which the truth is known."""
+
+OURS = "surge-exporter"
