@@ -43,7 +43,6 @@ class Log:
         self.rotations: list[Rotation] = []
         self._random = random
         self._file = self._open()
-        self._way = ""
         self._rotation: _Steps | None = None
 
     @property
@@ -66,11 +65,8 @@ class Log:
         """Begin to rotate in some way."""
         self._finish()
         old = self.path.with_stem(f"{self.path.stem}_{self.generation:05}")
-        self._way = self._random.choice(_WAYS)
-        is_zipped = self._random.random() < 0.5
-        self._rotation = self._rotate(old, is_zipped=is_zipped)
-        if is_zipped:
-            self._way += ", gzip"
+        way, is_zipped = self._random.choice(_WAYS), self._random.random() < 0.5
+        self._rotation = self._rotate(old, way, is_zipped=is_zipped)
         next(self._rotation)
 
     def go_on(self) -> None:
@@ -83,16 +79,16 @@ class Log:
         self._finish()
         self._file.close()
 
-    def _rotate(self, old: Path, *, is_zipped: bool) -> _Steps:
-        if self._way == "copy and truncate":
+    def _rotate(self, old: Path, way: str, *, is_zipped: bool) -> _Steps:
+        if way == "copy and truncate":
             self._copy_and_truncate(old)
         else:
             self.path.rename(old)
-            if self._way == "rename, reopen late":
+            if way == "rename, reopen late":
                 yield
             self._file.close()
             self._file = self._open()
-        self.rotations.append(Rotation(self._way, time.monotonic()))
+        self.rotations.append(Rotation(f"{way}, gzip" if is_zipped else way, time.monotonic()))
         yield
         if is_zipped:
             yield from self._zip(old)

@@ -98,9 +98,9 @@ def write(plan: Plan) -> Written:
 
 
 def _bursts(plan: Plan, random: Random) -> Iterator[int]:
-    """Yield how many lines to write next, each when it is time to."""
+    """Yield how many lines to write next, each when it is time to; late ones without delay."""
     due = plan.began
-    while due < plan.until:
+    while time.monotonic() < plan.until:
         time.sleep(max(0.0, due - time.monotonic()))
         count = random.randint(1, _MOST_LINES_AT_ONCE)
         yield count
