@@ -72,7 +72,7 @@ def test_weeks_with_weekends_is_tested_as_the_slow_way_says() -> None:
     assert windows[1].z_score == pytest.approx(slow.z_score(len(counts), 1.0))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(traffic(), st.lists(st.integers(1, 3 * PER_HOUR), min_size=1, max_size=40))
 def test_the_answer_does_not_depend_on_how_often_one_asks(
     counts: list[int], strides: list[int]
@@ -82,7 +82,7 @@ def test_the_answer_does_not_depend_on_how_often_one_asks(
     assert asked(counts, ends) == [batch[end - 1] for end in ends]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(traffic())
 def test_a_detector_that_starts_over_knows_what_the_one_before_it_knew(counts: list[int]) -> None:
     batch = SurgeDetector.batch(counts, 0)
@@ -93,7 +93,7 @@ def test_a_detector_that_starts_over_knows_what_the_one_before_it_knew(counts: l
         assert anew["alert"] == last_day[-1]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(traffic(), st.integers(1, 6))
 def test_the_same_answer_comes_from_finer_buckets(counts: list[int], parts: int) -> None:
     finer = [count if part == 0 else 0 for count in counts for part in range(parts)]

@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -297,3 +298,31 @@ def test_what_was_left_of_a_file_and_grows_into_a_copy_of_it_counts_nothing_agai
 
     assert tailing.live_lines == lines(6)
     tailing.assert_read_once(*lines(1, 2, 3, 4, 5, 6))
+
+
+def test_a_file_copied_and_truncated_amid_the_first_poll_of_a_life_counts_once(
+    tmp_path: Path,
+) -> None:
+    for calls in range(CALLS):
+        log = tmp_path / str(calls) / "local_1.jsonl"
+        log.parent.mkdir()
+        log.touch()
+        saved = saved_life(log, *lines(1, 2, 3, 4))
+        files = HookedFiles()
+        for _ in range(calls):
+            files.once("before_read", lambda: None)
+        files.once("before_read", partial(copy_and_truncate, log))
+        tailing = resume(log.parent, saved, files=files)
+        tailing.poll()
+        files.clear()
+        append(log, *lines(5, 6))
+        tailing.settle()
+
+        assert tailing.live_lines == lines(5, 6), calls
+        tailing.tail.close()
+
+
+def copy_and_truncate(log: Path) -> None:
+    """Rotate as logrotate does for writers that never reopen."""
+    shutil.copy(log, log.with_name("local_1.jsonl.1"))
+    os.truncate(log, 0)

@@ -146,3 +146,17 @@ def test_a_recall_that_is_given_up_closes_its_files(folder: Path) -> None:
     assert reader.recall.is_over
     reader.recall.step(Seconds(1.0))
     assert reader.demand().forecast.history_seconds is None
+
+
+def test_a_recall_that_fails_publishes_no_half_of_a_history(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(folder)
+    assert reader.recall is not None
+    monkeypatch.setattr(reader.cycle, "recall", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        reader.recall.step(Seconds(1.0))
+
+    assert reader.recall.is_over
+    assert reader.demand().forecast.history_seconds is None
+    assert reader.cycle.saved_history(NOW) is None

@@ -428,3 +428,21 @@ def test_callers_are_idle_for_as_long_when_a_cycle_is_started_again(jump: float)
     cycle.expire(UnixSeconds(NOW + jump + 7 * DAY + 1))
 
     assert (kept, requests_by_caller(cycle)) == (counted, {})
+
+
+def test_a_clock_that_is_set_costs_no_more_history_than_is_read_again() -> None:
+    cycle = started()
+    cycle.begin_recall(NOW)
+    cycle.end_recall()
+    for hour in range(72):
+        now = UnixSeconds(NOW + hour * HOUR)
+        cycle.ingest(Source.REQUESTS, request_line(now, caller="a"), now=now, live=True)
+    later = UnixSeconds(NOW + 72 * HOUR)
+    before = cycle.saved_history(later)
+
+    cycle.restart(Seconds(120.0), later)
+    for hour in range(60, 72):
+        line = request_line(NOW + hour * HOUR, caller="a")
+        cycle.ingest(Source.REQUESTS, line, now=later, live=False)
+
+    assert cycle.saved_history(later) == before

@@ -106,3 +106,12 @@ def test_what_was_saved_and_what_came_since_make_the_whole(ages: list[float], cu
     start = UnixSeconds(NOW - 28 * DAY)
     assert restored.total(NOW, start=start) == whole.total(NOW, start=start)
     assert sum(restored.caller("a", NOW).counts) == sum(whole.caller("a", NOW).counts)
+
+
+def test_a_clock_that_was_years_off_costs_no_memory_for_the_years_between() -> None:
+    counted = CountHistory()
+    for at in (0.0, NOW, 4_000_000_000.0, NOW + 600):
+        counted.add([request(at, caller="a")], UnixSeconds(at))
+
+    assert len(counted.saved(UnixSeconds(NOW + 900)).total.words) <= 4 * 2 * 28 * 288
+    assert sum(counted.total(UnixSeconds(NOW + 900)).counts) == 1

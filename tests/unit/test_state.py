@@ -1,5 +1,6 @@
 """The state file: in place once its scrape is served, whole or not at all."""
 
+import errno
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from surge_exporter.core.checkpoint import Checkpoint, encode
+from surge_exporter.core.history import CountHistory
 from surge_exporter.model import UnixSeconds
 from surge_exporter.runtime.state import StateFile
 from surge_exporter.snapshot import StateFault
@@ -129,3 +131,26 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(path: Path) -> 
     StateFile(path).load(NOW)
 
     assert [p.name for p in path.parent.iterdir()] == ["state"]
+
+
+def test_a_disk_that_is_full_is_left_no_fuller(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(written: Path, data: bytes) -> int:
+        with written.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    state = StateFile(path)
+    serve(state)
+    state.save_history(CountHistory().saved(NOW))
+
+    assert state.status.save_errors == 2
+    assert list(path.parent.iterdir()) == []
+
+
+def test_what_cannot_be_cleared_away_keeps_nobody_from_starting(path: Path) -> None:
+    (path.parent / ".state.17").mkdir()
+
+    assert StateFile(path).load(NOW) is None

@@ -68,6 +68,7 @@ class Exporter:
         self._has_scraper = False
         self._config: Config | None = None
         self._bound: tuple[str, ...] = ()
+        self._checkpoint = state_file.load(clock.now()) if state_file else None
         waker = QueueWaker()
         self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
         try:
@@ -78,7 +79,7 @@ class Exporter:
                 judge=judge,
                 watcher=self._watcher,
                 status=self._status,
-                checkpoint=state_file.load(clock.now()) if state_file else None,
+                checkpoint=self._checkpoint,
                 save_history=state_file.save_history if state_file else lambda _: None,
             )
             self.web = self._serve(with_process_metrics=with_process_metrics)
@@ -182,10 +183,15 @@ class Exporter:
         )
 
     def _tail(
-        self, patterns: Mapping[Source, tuple[str, ...]], window_seconds: float, cycle: Cycle
+        self,
+        patterns: Mapping[Source, tuple[str, ...]],
+        window_seconds: float,
+        cycle: Cycle,
+        *,
+        share: float = 0.4,
     ) -> Tail:
         return Tail(
-            OsFileSystem(),
+            OsFileSystem(share=share),
             self._clock,
             patterns,
             window_seconds=window_seconds,
@@ -203,7 +209,10 @@ class Exporter:
         since = cycle.begin_recall(until, saved)
         if since is None:
             return None
-        tail = self._tail({Source.REQUESTS: patterns}, now - since, cycle)
+        tail = self._tail({Source.REQUESTS: patterns}, now - since, cycle, share=0.1)
+        if self._checkpoint is not None and self._config is None:
+            # What came since then counts as live, in the windows' tail.
+            tail.resume(self._checkpoint.at, self._checkpoint.traces)
         return Recall(tail, cycle, self._clock)
 
     def _status(self) -> ExporterStatus:

@@ -84,6 +84,8 @@ class Cycle:
         self._history = CountHistory(caller_limit=callers)
         self._outlook = Outlook(self._history, telemetry.horizon_seconds)
         self._recalled: tuple[UnixSeconds, UnixSeconds] | None = None
+        self._filled_from: UnixSeconds | None = None
+        """From when on the windows' first reading counts towards history, too."""
         self._recalls = False
 
     def ingest(self, source: Source, block: bytes, *, now: UnixSeconds, live: bool) -> Ingested:
@@ -91,8 +93,7 @@ class Cycle:
         if source is Source.REQUESTS:
             requests: Decoded[Request] = self._requests.decode(block)
             outside = self._window.add(requests.records, now)
-            recalled_until = self._recalled[1] if self._recalled and not live else None
-            self._history.add(requests.records, now, since=recalled_until)
+            self._history.add(requests.records, now, since=None if live else self._filled_from)
             if live:
                 self._counters.add_requests(requests.records, now)
             return ingested(requests, outside)
@@ -126,7 +127,7 @@ class Cycle:
         since = UnixSeconds(until - KEPT_SECONDS)
         if saved is not None:
             since = max(since, self._history.restore(saved, until))
-        self._recalled = since, until
+        self._recalled, self._filled_from = (since, until), until
         self._recalls = since < until
         return since if self._recalls else None
 
@@ -189,10 +190,13 @@ class Cycle:
         self._window, self._health = self._empty_windows()
         self._older_history = None
         self._series.shift(jump)
-        since, until = self._recalled or (UnixSeconds(now - KEPT_SECONDS), now)
-        begins = self._history.boundary(UnixSeconds(now - 2 * self._telemetry.horizon_seconds))
-        self._recalled = since, min(until, UnixSeconds(begins + BUCKET_SECONDS))
-        self._history.forget_since(self._recalled[1])
+        windows = UnixSeconds(now - 2 * self._telemetry.horizon_seconds + BUCKET_SECONDS)
+        self._filled_from = self._history.boundary(windows)
+        if self._recalled is not None:
+            since, until = self._recalled
+            self._recalled = since, min(until, self._filled_from)
+        self._history.forget_since(self._filled_from)
+        self._history.expire(now, idle_since=UnixSeconds(now - KEPT_SECONDS))
         self._outlook.start_over()
 
     def take_over(self, other: "Cycle") -> None:

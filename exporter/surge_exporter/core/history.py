@@ -59,6 +59,8 @@ class _Counts:
         return self.first + len(self.counts)
 
     def add(self, index: int, count: int) -> None:
+        if not self.counts or abs(index - self.end) >= 2 * _KEPT_BUCKETS:
+            self.first, self.counts = index, _zeros(1)  # one of both clocks was years off
         place = index - self.first
         if place < 0:
             self.counts = _zeros(-place) + self.counts
@@ -106,7 +108,9 @@ class CountHistory:
     @property
     def start(self) -> UnixSeconds | None:
         """When the first bucket begins that has a request."""
-        return None if self._total is None else UnixSeconds(self._total.first * BUCKET_SECONDS)
+        if self._total is None or not self._total.counts:
+            return None
+        return UnixSeconds(self._total.first * BUCKET_SECONDS)
 
     def add(
         self,

@@ -85,10 +85,16 @@ class FileSystem(Protocol):
 class OsFileSystem:
     """The real one."""
 
+    def __init__(self, *, share: float = 0.5) -> None:
+        """Take which part of the descriptors that the process may have is for the tailer."""
+        self._share = share
+
     def most_held(self) -> int:
-        """Return how many descriptors the tailer may hold: half of what the process may."""
+        """Return how many descriptors the tailer may hold."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return _MOST_HELD if soft == resource.RLIM_INFINITY else min(_MOST_HELD, soft // 2)
+        if soft == resource.RLIM_INFINITY:
+            return _MOST_HELD
+        return max(1, min(_MOST_HELD, int(soft * self._share)))
 
     def scan(self, pattern: str) -> Listing:
         """Return the regular files that a pattern matches, by path."""

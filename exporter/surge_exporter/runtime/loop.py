@@ -118,6 +118,7 @@ class Loop:
         self._live: Tally = empty_tally()
         self._is_live_shown = False
         self._has_more = False
+        self._is_refill_due = False
         self._checkpoints = 0
         self._arrived = 0
         self._with_history = empty_tally()  # of what this pipeline read, and no other
@@ -285,7 +286,9 @@ class Loop:
         )
 
     def _put_history_away(self) -> None:
-        history = self._pipeline.cycle.saved_history(self._clock.now())
+        """Save the history, unless the windows, which are a part of it, are not filled."""
+        is_whole = self.ready and not self._is_refill_due
+        history = self._pipeline.cycle.saved_history(self._clock.now()) if is_whole else None
         if history is not None:
             self._save_history(history)
 
@@ -356,17 +359,19 @@ class Loop:
         It is in the logs. Until it is read there is no observation; counters go on.
         """
         jump = self._clock.settle()
-        if jump is None:
+        if jump is None and not self._is_refill_due:
             return
         _log.warning(
             "clock jumped, filling the windows anew from the logs seconds=%+.0f jumps=%d",
-            jump,
+            jump or 0.0,
             self._clock.jumps,
         )
+        self._is_refill_due = True  # until it is done, whatever happens on the way
         self._filled = False
         self._with_history = empty_tally()
-        self._pipeline.cycle.restart(jump, self._clock.now())
+        self._pipeline.cycle.restart(jump or Seconds(0.0), self._clock.now())
         self._ingest_all(self._pipeline.tail.again(), began)
+        self._is_refill_due = self._stopping
 
     def _expire(self, now: UnixSeconds) -> None:
         """Forget labels that are idle; not by a clock that was set to next month just now."""

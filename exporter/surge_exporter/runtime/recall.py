@@ -26,12 +26,18 @@ class Recall:
     def step(self, seconds: Seconds) -> None:
         """Read on for about so long."""
         deadline = self._clock.monotonic() + seconds
-        while self._chunks is not None and self._clock.monotonic() < deadline:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                self._finish()
-            elif not chunk.live:  # what is new, the other tail reads
-                self._cycle.recall(chunk.block, self._clock.now())
+        try:
+            while self._chunks is not None and self._clock.monotonic() < deadline:
+                self._take(next(self._chunks, None))
+        except Exception:
+            self.close()  # half a history is none
+            raise
+
+    def _take(self, chunk: Chunk | None) -> None:
+        if chunk is None:
+            self._finish()
+        elif not chunk.live:  # what is new, the other tail reads
+            self._cycle.recall(chunk.block, self._clock.now())
 
     def close(self) -> None:
         """Give up."""

@@ -9,8 +9,9 @@ that fails before that leaves the checkpoint before, or a damaged one, which is 
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from glob import escape
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -45,8 +46,8 @@ class StateFile:
 
     def load(self, now: UnixSeconds) -> Checkpoint | None:
         """Return the checkpoint that was saved; None, counted and logged, if it is of no use."""
-        for left in self._path.parent.glob(f".{self._path.name}.*"):
-            left.unlink(missing_ok=True)
+        for left in self._path.parent.glob(f".{escape(self._path.name)}.*"):
+            _remove(left)
         try:
             return checkpoints.decode(self._path.read_bytes(), now)
         except FileNotFoundError:
@@ -77,6 +78,7 @@ class StateFile:
             _sync(written)
             written.replace(self._history)
         except OSError as error:
+            _remove(written)
             self._fail(error)
 
     @contextmanager
@@ -100,25 +102,27 @@ class StateFile:
         try:
             path.write_bytes(checkpoints.encode(checkpoint))
         except OSError as error:
+            _remove(path)
             self._fail(error)
             return None
         return path
 
     def _put_in_place(self, written: Path, checkpoint: Checkpoint) -> None:
-        with self._lock:
-            try:
+        try:
+            with self._lock:
                 if checkpoint.number < self._newest:
-                    written.unlink()  # a scrape that was slow to send, after a newer one
+                    _remove(written)  # a scrape that was slow to send, after a newer one
                     return
                 written.replace(self._path)
                 self._newest = checkpoint.number
                 self._status = replace(self._status, saved_at=checkpoint.at)
-                _sync(self._path)
-                _sync(self._path.parent)
-            except OSError as error:
-                self._fail(error)
-            else:
-                self._recover()
+            _sync(self._path)  # whoever scrapes meanwhile does not wait for the disk
+            _sync(self._path.parent)
+        except OSError as error:
+            _remove(written)
+            self._fail(error)
+        else:
+            self._recover()
 
     def _fail(self, error: OSError) -> None:
         self._status = replace(self._status, save_errors=self._status.save_errors + 1)
@@ -140,6 +144,12 @@ class StateFile:
         )
         rejected = {**self._status.rejected, fault: self._status.rejected[fault] + 1}
         self._status = replace(self._status, rejected=rejected)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file that may be gone, or be none of ours to remove."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def _sync(path: Path) -> None:

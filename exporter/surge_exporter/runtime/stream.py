@@ -262,9 +262,16 @@ class Stream:
             size = min(size, self.backlog_end - self.offset)
         back = len(self.anchor)
         data = self.read_at(back + size, self.offset - back)
-        if data[:back] != self.anchor:
+        if data[:back] != self.anchor or not self._is_as_claimed():
             raise Rewritten
         return data[back:]
+
+    def _is_as_claimed(self) -> bool:
+        """Say whether a file of which nothing was read yet is still the one that was known."""
+        trace = self.claimed
+        if trace is None or self.size < trace.offset:
+            return True
+        return self.read_at(len(trace.anchor), trace.offset - len(trace.anchor)) == trace.anchor
 
     def _take(self, data: bytes, cut: Cut) -> Chunk:
         live = self._is_live()
