@@ -22,7 +22,7 @@ from surge_exporter.runtime.writer import TelemetryWriter, pace
 SPEED = 360.0
 """Ten seconds an hour: the scenario's twelve hours take two minutes."""
 
-_HISTORY_SECONDS = 4 * HOUR
+_HISTORY_SECONDS = 72 * HOUR  # of which forecast and seasonal test learn what is usual
 _LOOK_SECONDS = 0.5
 
 
