@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 DATA ?= ../shared/data/demand
 
-.PHONY: help demo test lint unit e2e picture render bench bench-verdict soak clean
+.PHONY: help demo test lint unit e2e picture render bench bench-verdict fuzz soak clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ bench-verdict: ## Score forecast and surges against peers (DATA=folder of series
 	else \
 		echo "skipped: no recorded series in $(DATA); name their folder: make $@ DATA=..."; \
 	fi
+
+fuzz: $(VENV)/.developed ## Try the properties on examples that nobody has tried before
+	@$(BIN)/pytest -n 2 --timeout 3600 --hypothesis-profile fuzz tests/prop
 
 soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory, and 5 minutes of kills and rotations
 	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py tests/prop/test_tail_restarts.py

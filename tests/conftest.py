@@ -1,14 +1,22 @@
-"""What tests of every kind share: texts that may only change on purpose."""
+"""What tests of every kind share: texts that may only change on purpose, and chance."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 Golden = Callable[[str, str], None]
 """Checks that a text is what the golden file of this name says."""
 
 _FOLDER = Path(__file__).parent / "golden"
+
+
+# The gate tries the same examples each time: who changes one thing is not told of another.
+# `make fuzz` looks for new ones.
+settings.register_profile("gate", derandomize=True)
+settings.register_profile("fuzz", max_examples=1000, deadline=None)
+settings.load_profile("gate")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
