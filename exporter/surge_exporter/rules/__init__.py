@@ -1,0 +1,1 @@
+"""The rules Prometheus evaluates, as values made from the signals table. Pure."""

@@ -1,0 +1,96 @@
+"""What a rules file is made of, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from surge_exporter.model import Seconds, Severity
+
+
+class AlertSeverity(StrEnum):
+    """How bad it is, in Prometheus' usual words."""
+
+    INFO = "info"
+    WARNING = Severity.WARNING.value
+    CRITICAL = Severity.CRITICAL.value
+
+
+class Notify(StrEnum):
+    """Whom an alert is for: a label, so that Alertmanager can route by it."""
+
+    PAGE = "page"
+    """Somebody must look now, at any hour."""
+    TICKET = "ticket"
+    """Somebody must look, on a working day."""
+    NOBODY = "nobody"
+    """Context for who looks anyway."""
+
+
+class Board(StrEnum):
+    """The dashboards, by uid; an alert links to the one that shows its numbers."""
+
+    OVERVIEW = "surge-overview"
+    DEMAND = "surge-demand"
+    CALLERS = "surge-callers"
+    DEPENDENCIES = "surge-dependencies"
+    HOST = "surge-host"
+    EXPORTER = "surge-exporter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alerting rule. An alert of two severities is two of these with one name."""
+
+    name: str
+    severity: AlertSeverity
+    notify: Notify
+    action: str
+    """The slug that automation goes by."""
+    expr: str
+    for_seconds: Seconds = Seconds(0.0)
+    keep_firing_seconds: Seconds = Seconds(0.0)
+    summary: str
+    """One sentence that holds for a whole group of these alerts: no templates, no numbers."""
+    description: str
+    """What is the case, with the numbers; a template of Prometheus."""
+    recommended_action: str
+    """What to do first, in the imperative."""
+    board: Board
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Further labels, which a user asked for."""
+
+    @property
+    def key(self) -> str:
+        """The name that tells it from the alert of the same name and another severity."""
+        return f"{self.name}.{self.severity}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One recording rule, named level:metric:operations."""
+
+    name: str
+    expr: str
+    about: str
+    """What the number means, for the docs and for who reads the file."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingGroup:
+    """Recording rules that are evaluated one after the other, so that one may use the last."""
+
+    name: str
+    rules: tuple[Recording, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """Alerting rules on one subject."""
+
+    name: str
+    rules: tuple[Alert, ...]
+
+
+MOST_RULES = 20
+"""In one group: Mimir's and Cortex' default for `ruler_max_rules_per_rule_group`."""
