@@ -1,13 +1,14 @@
 """`render`: the files that come from the tables, and whether they are fresh."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
 import msgspec
 from msgspec import inspect
 
+from surge_exporter.commands.choices import choices
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
 from surge_exporter.render.docs import (
@@ -18,6 +19,11 @@ from surge_exporter.render.docs import (
     sample_config,
     signals_table,
 )
+from surge_exporter.render.rules import rule_files
+from surge_exporter.rules.choices import ChoiceError, Choices
+
+
+_Command = Callable[..., None]
 
 
 @click.group()
@@ -25,15 +31,36 @@ def render() -> None:
     """Write the files that are generated from the tables in the code."""
 
 
+def _output(default: str, help_text: str) -> Callable[[_Command], _Command]:
+    """Give a command the options of where to write, and whether."""
+
+    def decorate(command: _Command) -> _Command:
+        kind = click.Path(path_type=Path, file_okay=False)
+        check = click.option(
+            "--check", is_flag=True, help="Write nothing; exit with 1 if a file is stale."
+        )
+        out = click.option(
+            "--out", type=kind, default=default, show_default=True, help=help_text
+        )
+        return out(check(command))
+
+    return decorate
+
+
 @render.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    default=".",
-    show_default=True,
-    help="The checkout to write into.",
-)
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is stale.")
+@_output("rules", "The folder to write into.")
+@choices
+def rules(*, out: Path, check: bool, choices: Choices) -> None:
+    """Write recording rules and alerts for Prometheus, vmalert, Thanos and Mimir."""
+    try:
+        files = rule_files(choices)
+    except ChoiceError as error:
+        raise Fault(str(error), USAGE_ERROR) from error
+    _write_or_check("rules", files, out, check=check)
+
+
+@render.command()
+@_output(".", "The checkout to write into.")
 @click.pass_context
 def docs(context: click.Context, *, out: Path, check: bool) -> None:
     """Write the docs: signals, metrics, commands, the sample configuration."""
@@ -50,17 +77,25 @@ def docs(context: click.Context, *, out: Path, check: bool) -> None:
         raise Fault(f"expected a checkout with {path}: {error.strerror}", USAGE_ERROR) from error
     except ValueError as error:
         raise Fault(f"{path}: {error}", USAGE_ERROR) from error
-    _write_or_check(files, out, check=check)
+    _write_or_check("docs", files, out, check=check)
 
 
-def _write_or_check(files: Mapping[str, str], out: Path, *, check: bool) -> None:
-    stale = [name for name, text in files.items() if _read(out / name) != text]
-    if check and stale:
-        raise Fault(f"stale, run `surge-exporter render docs`: {', '.join(stale)}")
-    for name in stale:
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_text(files[name], encoding="utf-8")
-        click.echo(f"Wrote {out / name}", err=True)
+def _write_or_check(part: str, files: Mapping[str, str], out: Path, *, check: bool) -> None:
+    """Write the files that differ, or say which do.
+
+    Raises:
+        Fault: with `check`, a file is stale; or one can't be read or written.
+    """
+    try:
+        stale = [name for name, text in files.items() if _read(out / name) != text]
+        if check and stale:
+            raise Fault(f"stale, run `surge-exporter render {part}`: {', '.join(stale)}")
+        for name in stale:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text(files[name], encoding="utf-8")
+            click.echo(f"Wrote {out / name}", err=True)
+    except OSError as error:
+        raise Fault(f"{error.filename}: {error.strerror}") from error
 
 
 def _read(path: Path) -> str | None:

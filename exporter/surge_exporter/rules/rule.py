@@ -26,6 +26,10 @@ class Notify(StrEnum):
     """Context for who looks anyway."""
 
 
+OWN_LABELS = ("severity", "notify", "action")
+"""What every alert says of itself, for Alertmanager to route by."""
+
+
 class Board(StrEnum):
     """The dashboards, by uid; an alert links to the one that shows its numbers."""
 
