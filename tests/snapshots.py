@@ -189,6 +189,7 @@ def health(dependency: Dependency, **overrides: Any) -> DependencyHealth:
         downtime_seconds=0.0,
         up=True,
         last_change=UnixSeconds(NOW - 3 * DAY),
+        down_seconds=0.0,
     )
     return replace(whole, **overrides)
 
