@@ -212,6 +212,7 @@ def source(kind: Source, **overrides: Any) -> SourceStatus:
         rejected=dict.fromkeys(RejectReason, 0),
         out_of_window=dict.fromkeys(OutOfWindow, 0),
         patterns=(f"/srv/fleet/{kind}/*.jsonl",),
+        directories=("3f0c9a7b21de",),
     )
     return replace(whole, **overrides)
 
