@@ -139,7 +139,7 @@ def _choices(  # noqa: PLR0913 - one for each option
     dashboard_url: str,
 ) -> Choices:
     if selector and not _SELECTOR.fullmatch(selector.strip()):
-        raise ChoiceError(f"--selector: expected matchers like cluster=\"a\", got {selector!r}")
+        raise ChoiceError(f'--selector: expected matchers like cluster="a", got {selector!r}')
     return Choices(
         thresholds=_assigned("--threshold", thresholds, _number, "a number"),
         for_seconds=_assigned("--for", waits, _seconds, "a duration like 15m"),

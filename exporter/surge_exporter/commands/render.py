@@ -39,9 +39,7 @@ def _output(default: str, help_text: str) -> Callable[[_Command], _Command]:
         check = click.option(
             "--check", is_flag=True, help="Write nothing; exit with 1 if a file is stale."
         )
-        out = click.option(
-            "--out", type=kind, default=default, show_default=True, help=help_text
-        )
+        out = click.option("--out", type=kind, default=default, show_default=True, help=help_text)
         return out(check(command))
 
     return decorate

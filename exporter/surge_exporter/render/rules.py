@@ -26,7 +26,7 @@ _ABOUT = {
         "Alerts on what exporters say. Those on error budgets need surge.rules.yml.",
     ),
     META_FILE: (
-        "rules/health_alerts.py",
+        "rules/exporter_alerts.py",
         "Alerts on exporters that say nothing. They need no exporter to be there.",
     ),
 }

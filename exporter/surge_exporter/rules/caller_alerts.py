@@ -100,5 +100,3 @@ def _burning(scope: Scope, burn: _Burn, objective: float) -> str:
 
 def _failures(scope: Scope, window: str) -> str:
     return scope.of("sum", f"increase({scope.series(FAILURES, over=window)})", "caller")
-
-

@@ -1,19 +1,20 @@
 """All rules there are, as the choices have them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from surge_exporter.model import Seconds
 from surge_exporter.rules.caller_alerts import caller_alerts
 from surge_exporter.rules.choices import ChoiceError, Choices
-from surge_exporter.rules.health_alerts import health_alerts, presence_alerts
+from surge_exporter.rules.exporter_alerts import exporter_alerts, presence_alerts
 from surge_exporter.rules.host_alerts import host_alerts
 from surge_exporter.rules.limits import LIMITS
 from surge_exporter.rules.recordings import recording_groups
 from surge_exporter.rules.rule import Alert, AlertGroup, AlertSeverity, Notify, RecordingGroup
 from surge_exporter.rules.scope import Scope, alert_name
 from surge_exporter.rules.signal_alerts import signal_alerts
+from surge_exporter.rules.telemetry_alerts import telemetry_alerts
 from surge_exporter.signals import SIGNALS
 
 _T = TypeVar("_T")
@@ -56,7 +57,8 @@ def _alert_groups(scope: Scope) -> tuple[AlertGroup, ...]:
         AlertGroup("surge-signals", tuple(signal_alerts(scope))),
         AlertGroup("surge-callers", tuple(caller_alerts(scope))),
         AlertGroup("surge-hosts", tuple(host_alerts(scope))),
-        AlertGroup("surge-exporters", tuple(health_alerts(scope))),
+        AlertGroup("surge-telemetry", tuple(telemetry_alerts(scope))),
+        AlertGroup("surge-exporters", tuple(exporter_alerts(scope))),
     )
 
 
@@ -111,10 +113,10 @@ def _check(choices: Choices) -> None:
     _expect(choices.thresholds, limited | set(LIMITS), "an alert with a threshold")
 
 
-def _expect(chosen: Iterable[str], keys: Set[str], what: str) -> None:
+def _expect(chosen: Iterable[str], keys: Collection[str], what: str) -> None:
     names = {key.partition(".")[0] for key in keys}
     for name in chosen:
-        if name not in names | keys:
+        if name not in names and name not in keys:
             raise ChoiceError(
                 f"expected {what}, with or without .severity, got {name!r};"
                 f" there are {', '.join(sorted(names))}"

@@ -8,6 +8,7 @@ from surge_exporter.core.series import OTHER
 from surge_exporter.model import Severity
 from surge_exporter.rules.scope import INSTANCE, Scope
 
+
 def recent(scope: Scope) -> str:
     """Return the fleet's request rate over the recent window."""
     return scope.of("sum", scope.series("surge_recent_requests_per_second"))

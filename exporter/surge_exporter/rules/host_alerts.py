@@ -44,7 +44,7 @@ def host_alerts(scope: Scope) -> Iterator[Alert]:
 def _pressure(scope: Scope, severity: AlertSeverity, notify: Notify, more: str) -> Alert:
     limit = scope.limit(_PRESSURE, severity)
     used = "\nor\n".join(
-        f'label_replace({scope.of("max", scope.series(metric), INSTANCE)} >= {limit:g},'
+        f"label_replace({scope.of('max', scope.series(metric), INSTANCE)} >= {limit:g},"
         f' "resource", "{resource}", "", "")'
         for resource, metric in (
             ("cpu", "surge_host_cpu_ratio"),
@@ -61,7 +61,9 @@ def _pressure(scope: Scope, severity: AlertSeverity, notify: Notify, more: str) 
         for_seconds=Seconds(5 * _MINUTE),
         keep_firing_seconds=Seconds(10 * _MINUTE),
         summary="A host that serves models is short of CPU or memory.",
-        description=scope.addressed(f"{{{{ $labels.resource }}}} of {{exporter}} is {PERCENT} used."),
+        description=scope.addressed(
+            f"{{{{ $labels.resource }}}} of {{exporter}} is {PERCENT} used."
+        ),
         recommended_action="Switch to a smaller model, or move work to another host.",
         board=Board.HOST,
     )
@@ -71,6 +73,6 @@ def _short_of_memory(scope: Scope) -> str:
     used = scope.of("max", scope.series("surge_host_memory_ratio"), INSTANCE)
     available = scope.of("min", scope.series("surge_host_memory_available_bytes"), INSTANCE)
     return (
-        f'\nor\nlabel_replace({used} and {available} < {_LEAST_AVAILABLE_BYTES},'
+        f"\nor\nlabel_replace({used} and {available} < {_LEAST_AVAILABLE_BYTES},"
         f' "resource", "memory", "", "")'
     )

@@ -164,8 +164,7 @@ def _level(scope: Scope) -> str:
     """Count the thresholds that the factor is over, as `signals.demand_level` does."""
     surge = next(signal for signal in SIGNALS if signal.name == "demand_surge")
     over = [
-        f"({FACTOR} > bool on ({scope.labels()})"
-        f" {scope.exported_threshold(surge, severity)})"
+        f"({FACTOR} > bool on ({scope.labels()}) {scope.exported_threshold(surge, severity)})"
         for severity in surge.thresholds
     ]
     return " + ".join((f"({FACTOR} > bool {NORMAL_DEMAND_ABOVE:g})", *over))
