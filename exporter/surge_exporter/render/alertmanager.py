@@ -40,6 +40,12 @@ _OF_PAGER = """\
 # written by the template, and begins with what to do:
 """
 
+_OF_INHIBITION = """\
+# While a source fires, targets that agree with it in the equal labels are not sent. Alertmanager
+# does not say of a target that it is over if it was sent before and ends while silenced (its issue
+# 2754): group pages by action instead of alertname if your pager must close all by itself.
+"""
+
 
 def alertmanager_files(
     choices: Choices,
@@ -59,7 +65,7 @@ def alertmanager_files(
         "# Beside this file.\ntemplates: [surge.tmpl]\n",
         "\n".join(("route:", *_indented(_root(choices)), "")),
         "\n".join(("receivers:", *_indented(_receivers(urls)), "")),
-        "\n".join(("inhibit_rules:", *_indented(_inhibit_rules(choices)), "")),
+        "\n".join((f"{_OF_INHIBITION}inhibit_rules:", *_indented(_inhibit_rules(choices)), "")),
     )
     return {"surge.yml": "\n".join(parts), "surge.tmpl": TEMPLATE}
 
