@@ -27,7 +27,7 @@ SurgeModelTierMismatch       info     nobody switch_to_recommended_model   job i
 SurgeExporterAbsent          critical page   restore_telemetry             job
 SurgeExporterDown            warning  ticket restore_telemetry             job instance
 SurgeTelemetryStale          warning  ticket restore_telemetry             job instance source
-SurgeTelemetryStale          critical page   restore_telemetry             job instance
+SurgeTelemetryStale          critical page   restore_telemetry             job
 SurgeClockSkew               warning  ticket restore_telemetry             job instance
 SurgeParseErrors             warning  ticket restore_telemetry             job instance source
 SurgeLinesLost               warning  ticket restore_telemetry             job instance source

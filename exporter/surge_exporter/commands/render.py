@@ -11,6 +11,12 @@ from msgspec import inspect
 from surge_exporter.commands.choices import choices
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
+from surge_exporter.render.alertmanager import (
+    AUTOMATION_URL,
+    PAGER_URL,
+    TICKETS_URL,
+    alertmanager_files,
+)
 from surge_exporter.render.docs import (
     Setting,
     commands_page,
@@ -22,7 +28,6 @@ from surge_exporter.render.docs import (
 from surge_exporter.render.rules import rule_files
 from surge_exporter.rules.choices import ChoiceError, Choices
 
-
 _Command = Callable[..., None]
 
 
@@ -31,11 +36,13 @@ def render() -> None:
     """Write the files that are generated from the tables in the code."""
 
 
-def _output(default: str, help_text: str) -> Callable[[_Command], _Command]:
+def _output(
+    default: str, help_text: str, *, exists: bool = False
+) -> Callable[[_Command], _Command]:
     """Give a command the options of where to write, and whether."""
 
     def decorate(command: _Command) -> _Command:
-        kind = click.Path(path_type=Path, file_okay=False)
+        kind = click.Path(path_type=Path, file_okay=False, exists=exists)
         check = click.option(
             "--check", is_flag=True, help="Write nothing; exit with 1 if a file is stale."
         )
@@ -58,7 +65,18 @@ def rules(*, out: Path, check: bool, choices: Choices) -> None:
 
 
 @render.command()
-@_output(".", "The checkout to write into.")
+@_output("deploy/alertmanager", "The folder to write into.")
+@choices
+@click.option("--automation-url", default=AUTOMATION_URL, show_default=True, help="A webhook.")
+@click.option("--pager-url", default=PAGER_URL, show_default=True, help="A webhook.")
+@click.option("--tickets-url", default=TICKETS_URL, show_default=True, help="A webhook.")
+def alertmanager(*, out: Path, check: bool, choices: Choices, **urls: str) -> None:
+    """Write routes, receivers, inhibitions and the template for Alertmanager."""
+    _write_or_check("alertmanager", alertmanager_files(choices, **urls), out, check=check)
+
+
+@render.command()
+@_output(".", "The checkout to write into.", exists=True)
 @click.pass_context
 def docs(context: click.Context, *, out: Path, check: bool) -> None:
     """Write the docs: signals, metrics, commands, the sample configuration."""
@@ -102,19 +120,23 @@ def _read(path: Path) -> str | None:
 
 def _helps(root: click.Context) -> dict[str, str]:
     """Return each command's help as a terminal of 99 columns shows it."""
-    if not isinstance(root.command, click.Group):
-        raise TypeError("expected the group of all commands")
-    helps = {}
     parent = click.Context(
         root.command,
         info_name="surge-exporter",
         terminal_width=99,
         help_option_names=root.help_option_names,
     )
-    for name, command in root.command.commands.items():
+    return dict(_helps_under(parent, ()))
+
+
+def _helps_under(parent: click.Context, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the help of every command of a group, and of those under them."""
+    if not isinstance(parent.command, click.Group):
+        return
+    for name, command in parent.command.commands.items():
         context = click.Context(command, parent=parent, info_name=name, terminal_width=99)
-        helps[name] = command.get_help(context)
-    return helps
+        yield " ".join((*path, name)), command.get_help(context)
+        yield from _helps_under(context, (*path, name))
 
 
 def _settings(kind: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[Setting]:

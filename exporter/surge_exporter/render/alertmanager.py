@@ -42,8 +42,8 @@ _OF_PAGER = """\
 
 _OF_INHIBITION = """\
 # While a source fires, targets that agree with it in the equal labels are not sent. Alertmanager
-# does not say of a target that it is over if it was sent before and ends while silenced (its issue
-# 2754): group pages by action instead of alertname if your pager must close all by itself.
+# does not say of a target that it is over if it was sent before, in a group of its own, and ends
+# while silenced (its issue 2754): so pages are grouped by action, in which the two mostly agree.
 """
 
 

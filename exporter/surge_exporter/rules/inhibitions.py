@@ -103,35 +103,39 @@ def _of_exporters(choices: Choices) -> Iterator[Inhibition]:
     yield Inhibition(
         why="An exporter that is down reads nothing; what it said last is old.",
         source=_named("SurgeExporterDown"),
-        target=_named("SurgeTelemetryStale", "SurgeClockSkew", *_READING),
-        equal=exporter,
-    )
-    yield Inhibition(
-        why="Of what it saw, a critical alert is still sent.",
-        source=_named("SurgeExporterDown"),
-        target=(*_named("SurgeForecastError", *_INFERENCE[1:], *_HOST), _NOT_CRITICAL),
-        equal=exporter,
-    )
-    yield Inhibition(
-        why="With a wrong clock, fresh records look old, and hours are not the forecast's.",
-        source=_named("SurgeClockSkew"),
-        target=_named("SurgeTelemetryStale", "SurgeForecastError"),
-        equal=exporter,
-    )
-    yield Inhibition(
-        why="All sources are stale: so is each of them, and the forecast has nothing to compare.",
-        source=_named("SurgeTelemetryStale", severity=_CRITICAL),
         target=(
-            *_named("SurgeTelemetryStale", "SurgeForecastError", *_INFERENCE[1:]),
+            *_named(
+                "SurgeTelemetryStale",
+                "SurgeClockSkew",
+                "SurgeForecastError",
+                *_INFERENCE[1:],
+                *_HOST,
+                *_READING,
+            ),
             _NOT_CRITICAL,
         ),
         equal=exporter,
     )
     yield Inhibition(
-        why="With part of the telemetry missing, shares and rates mislead; what is critical is"
-        " sent all the same, since another exporter may have seen it.",
+        why="With a wrong clock, fresh records look old, and hours are not the forecast's.",
+        source=_named("SurgeClockSkew"),
+        target=(*_named("SurgeTelemetryStale", "SurgeForecastError"), _NOT_CRITICAL),
+        equal=exporter,
+    )
+    yield Inhibition(
+        why="Of a silent fleet every source is stale, and what is known of demand is old; what is"
+        " critical is sent all the same.",
         source=_named("SurgeTelemetryStale", severity=_CRITICAL),
-        target=(*_named(*_DEMAND, *_CALLERS), _NOT_CRITICAL),
+        target=(
+            *_named(
+                "SurgeTelemetryStale",
+                "SurgeForecastError",
+                *_INFERENCE[1:],
+                *_DEMAND,
+                *_CALLERS,
+            ),
+            _NOT_CRITICAL,
+        ),
         equal=_equal(choices),
     )
     yield Inhibition(

@@ -85,20 +85,23 @@ def routes(choices: Choices) -> tuple[Route, ...]:
             " action any more.",
             matchers=(one_of("action", AUTOMATED),),
             receiver=Receiver.AUTOMATION,
-            group_by=tuple(dict.fromkeys((*choices.by, "action"))),
+            group_by=_by_action(choices),
             pace=_AT_ONCE,
             goes_on=True,
         ),
         Route(
-            why="Somebody must look now.",
+            why="Somebody must look now. One group an action: an alert that ends while another of"
+            " the group silences it leaves no page open.",
             matchers=(Matcher("notify", "=", Notify.PAGE),),
             receiver=Receiver.PAGER,
+            group_by=_by_action(choices),
             pace=_PAGES,
         ),
         Route(
             why="Whatever its other labels say: critical is a page.",
             matchers=(Matcher("severity", "=", AlertSeverity.CRITICAL),),
             receiver=Receiver.PAGER,
+            group_by=_by_action(choices),
             pace=_PAGES,
         ),
         Route(
@@ -112,3 +115,7 @@ def routes(choices: Choices) -> tuple[Route, ...]:
             receiver=Receiver.NOBODY,
         ),
     )
+
+
+def _by_action(choices: Choices) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*choices.by, "action")))
