@@ -150,6 +150,17 @@ def test_pages_are_the_files_without_their_banner() -> None:
     assert BANNER not in pages["SurgeClockSkew"]
 
 
+def test_a_runbook_links_to_the_others_that_its_prose_names() -> None:
+    prose = PROSE.replace("One thing.", "See `SurgeClockSkew`, `SurgeCallerFailures`, `SurgeOff`.")
+
+    pages = runbook_pages(
+        Choices(), [FAILURES, SKEW], {"SurgeCallerFailures": prose, "SurgeClockSkew": PROSE}
+    )
+
+    linked = "See [SurgeClockSkew](SurgeClockSkew.md), `SurgeCallerFailures`, `SurgeOff`."
+    assert linked in pages["SurgeCallerFailures"]
+
+
 def test_an_alert_without_prose_is_refused() -> None:
     with pytest.raises(RunbookError, match="found none for SurgeClockSkew"):
         runbook_files(Choices(), [FAILURES, SKEW], {"SurgeCallerFailures": PROSE})

@@ -18,7 +18,7 @@ _NOTIFIES = {
 _WORDS = (
     (
         "HOST",
-        "the machine that the exporter runs on; the `instance` label of the alert, as a rule",
+        "the machine that the exporter runs on: as a rule, the `instance` label without its port",
     ),
     ("DIR", "the folder that holds `metrics/` and `heartbeat/` on that machine"),
     ("JOB, INSTANCE, CALLER", "the labels of the alert that fired"),
@@ -129,9 +129,12 @@ def _silence(name: str, muted_by: Sequence[str]) -> Iterator[str]:
     if muted_by:
         links = ", ".join(f"[{other}]({other}.md)" for other in muted_by)
         yield f"Not sent while one of these fires for the same fleet: {links}."
-    yield "By hand, for planned work or while somebody is at it:"
     yield (
-        f"```sh\namtool silence add alertname={name} job=JOB --duration=2h"
+        "By hand, for planned work or while somebody is at it; add labels of the alert, like"
+        " `job=JOB`, to silence one of several:"
+    )
+    yield (
+        f"```sh\namtool silence add alertname={name} --duration=2h"
         " --comment='who, why' --alertmanager.url=http://ALERTMANAGER:9093\n```"
     )
 

@@ -68,7 +68,9 @@ def runbook_pages(
     _check_names(by_name, prose, choices.disabled)
     muted_by = muted_by or {}
     pages = {
-        name: runbook(rules, prose[name], choices, muted_by=muted_by.get(name, ()))
+        name: runbook(
+            rules, _linked(prose[name], name, by_name), choices, muted_by=muted_by.get(name, ())
+        )
         for name, rules in by_name.items()
     }
     return {INDEX: index(alerts), **pages}
@@ -169,6 +171,14 @@ def _readable(text: str) -> str:
     'Look at `caller`.'
     """
     return _LABEL.sub(r"`\1`", text)
+
+
+def _linked(prose: str, own: str, known: Iterable[str]) -> str:
+    """Return prose in which the other alerts that it names are links to their runbooks."""
+    for name in known:
+        if name != own:
+            prose = prose.replace(f"`{name}`", f"[{name}]({name}.md)")
+    return prose
 
 
 def _unique(texts: Iterable[str]) -> tuple[str, ...]:

@@ -216,6 +216,7 @@ PROSE_STYLE = """
 .prose p, .prose ul, .prose pre, .prose table { margin: .6rem 0 }
 .prose ul { list-style: disc; padding-left: 1.4rem }
 .prose li { margin: .35rem 0 }
+.prose td:first-child { padding-left: 0 }
 .prose pre { background: var(--page); border: 1px solid var(--line) }
 .prose code { background: var(--track); border-radius: 4px; padding: .05em .3em }
 .prose pre code { background: none; padding: 0 }
