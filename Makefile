@@ -31,7 +31,7 @@ picture: $(VENV)/.developed ## Take the README's picture of the demo (needs chro
 	@$(BIN)/python -m tests.picture exporter/docs/status.png
 
 render: $(VENV)/.developed ## Write the generated files
-	@for part in rules alertmanager docs; do $(BIN)/surge-exporter render $$part || exit 1; done
+	@for part in rules alertmanager runbooks docs; do $(BIN)/surge-exporter render $$part || exit 1; done
 
 bench: $(VENV)/.developed ## Measure ingest, append to visible, cold start; against peers
 	@$(BIN)/python -m tests.bench.ingest

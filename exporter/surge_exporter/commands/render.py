@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from surge_exporter.commands.choices import choices
 from surge_exporter.commands.options import USAGE_ERROR, Fault
+from surge_exporter.commands.prose import prose
 from surge_exporter.config import Config
 from surge_exporter.render.alertmanager import (
     AUTOMATION_URL,
@@ -26,7 +27,10 @@ from surge_exporter.render.docs import (
     signals_table,
 )
 from surge_exporter.render.rules import rule_files
+from surge_exporter.render.runbooks import RunbookError, runbook_files
+from surge_exporter.rules.catalogue import every_alert
 from surge_exporter.rules.choices import ChoiceError, Choices
+from surge_exporter.rules.inhibitions import muted_by
 
 _Command = Callable[..., None]
 
@@ -73,6 +77,19 @@ def rules(*, out: Path, check: bool, choices: Choices) -> None:
 def alertmanager(*, out: Path, check: bool, choices: Choices, **urls: str) -> None:
     """Write routes, receivers, inhibitions and the template for Alertmanager."""
     _write_or_check("alertmanager", alertmanager_files(choices, **urls), out, check=check)
+
+
+@render.command()
+@_output("rules/runbooks", "The folder to write into.")
+@choices
+def runbooks(*, out: Path, check: bool, choices: Choices) -> None:
+    """Write a runbook for every alert, as the choices have it."""
+    try:
+        alerts = every_alert(choices)
+        files = runbook_files(choices, alerts, prose(), muted_by=muted_by(choices))
+    except (ChoiceError, RunbookError) as error:
+        raise Fault(str(error), USAGE_ERROR) from error
+    _write_or_check("runbooks", files, out, check=check)
 
 
 @render.command()

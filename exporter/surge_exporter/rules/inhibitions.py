@@ -66,6 +66,20 @@ def inhibitions(choices: Choices) -> tuple[Inhibition, ...]:
     )
 
 
+def muted_by(choices: Choices) -> dict[str, tuple[str, ...]]:
+    """Return by alert the others, of the same subject, during which it is not sent."""
+    found: dict[str, dict[str, None]] = {}
+    for rule in inhibitions(choices):
+        for target in _names(rule.target):
+            sources = (name for name in _names(rule.source) if name != target)
+            found.setdefault(target, {}).update(dict.fromkeys(sources))
+    return {name: tuple(sources) for name, sources in found.items() if sources}
+
+
+def _names(matchers: Matchers) -> list[str]:
+    return [name for m in matchers if m.label == "alertname" for name in m.value.split("|")]
+
+
 def _of_absence(choices: Choices) -> Iterator[Inhibition]:
     """Yield one for each set of labels that the alert may lack.
 
