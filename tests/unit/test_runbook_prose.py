@@ -35,6 +35,7 @@ METRICS_TO_COME = frozenset(
 )
 """Of the scaler: `test_nothing_is_said_to_be_to_come_that_has_come` says when to delete them."""
 
+_HELP = cli.main.context_settings["help_option_names"]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _METRIC = re.compile(r"\b(?:[a-z_]+:)?surge_(?!exporter\b)[a-z_]+(?::[a-z0-9_]+)?\b")
@@ -68,7 +69,9 @@ def fault(words: list[str], group: click.Group = cli.main, path: str = "") -> st
     if isinstance(command, click.Group):
         return fault(rest, command, path)
     try:
-        context = click.Context(command, help_option_names=cli.main.context_settings["help_option_names"])
+        context = click.Context(
+            command, help_option_names=cli.main.context_settings["help_option_names"]
+        )
         command.make_parser(context).parse_args(rest)
     except click.UsageError as error:
         return f"{path}: {error.message}"
