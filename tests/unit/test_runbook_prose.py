@@ -1,22 +1,19 @@
 """The prose of the runbooks names only what there is: commands, flags, metrics, settings."""
 
 import re
-import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 import yaml
 
-from surge_exporter import cli
 from surge_exporter.commands.prose import prose, runbooks
 from surge_exporter.config import parse
 from surge_exporter.metrics import COLLECTOR_DURATION, COLLECTOR_SUCCESS, METRICS
 from surge_exporter.render.runbooks import INDEX, SECTIONS, check_prose
 from surge_exporter.rules.catalogue import every_alert, recordings
 from surge_exporter.rules.choices import Choices
+from tests.markdown import FENCE, INLINE, commands, fault, fenced
 from tests.servers import installed
 
 PROSE = prose()
@@ -35,47 +32,8 @@ METRICS_TO_COME = frozenset(
 )
 """Of the scaler: `test_nothing_is_said_to_be_to_come_that_has_come` says when to delete them."""
 
-_HELP = cli.main.context_settings["help_option_names"]
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"`([^`\n]+)`")
 _METRIC = re.compile(r"\b(?:[a-z_]+:)?surge_(?!exporter\b)[a-z_]+(?::[a-z0-9_]+)?\b")
 _SENTENCE_END = re.compile(r"[.!?:](?:\s|$)")
-
-
-def fenced(text: str, language: str) -> Iterator[str]:
-    """Yield the lines of all code blocks of a language."""
-    for found, block in _FENCE.findall(text):
-        if found == language:
-            yield from block.splitlines()
-
-
-def commands(text: str) -> Iterator[list[str]]:
-    """Yield each surge-exporter command, in blocks and in running text, as its words."""
-    inline = _INLINE.findall(_FENCE.sub("", text))
-    for line in (*fenced(text, "sh"), *inline):
-        if line.startswith("surge-exporter "):
-            yield shlex.split(line)[1:]
-        elif line.startswith("render "):
-            yield shlex.split(line)
-
-
-def fault(words: list[str], group: click.Group = cli.main, path: str = "") -> str | None:
-    """Return what is wrong with a command, as click would say it; nothing is run."""
-    name, *rest = words
-    path = f"{path} {name}".strip()
-    command = group.commands.get(name)
-    if command is None:
-        return f"no such command: {path}"
-    if isinstance(command, click.Group):
-        return fault(rest, command, path)
-    try:
-        context = click.Context(
-            command, help_option_names=cli.main.context_settings["help_option_names"]
-        )
-        command.make_parser(context).parse_args(rest)
-    except click.UsageError as error:
-        return f"{path}: {error.message}"
-    return None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +61,7 @@ def test_each_runbook_has_its_sections() -> None:
 
 @pytest.mark.parametrize("alert", PROSE)
 def test_each_section_says_something(alert: str) -> None:
-    text = _FENCE.sub("", PROSE[alert])
+    text = FENCE.sub("", PROSE[alert])
     for section in SECTIONS:
         content = text.partition(f"## {section}\n")[2].partition("\n## ")[0]
         assert len(_SENTENCE_END.findall(content)) >= 2, section
@@ -137,7 +95,7 @@ def test_every_alert_that_a_runbook_points_to_has_one(alert: str) -> None:
 
 @pytest.mark.parametrize("alert", PROSE)
 def test_every_setting_in_a_runbook_can_be_set(alert: str) -> None:
-    for found in _INLINE.findall(_FENCE.sub("", PROSE[alert])):
+    for found in INLINE.findall(FENCE.sub("", PROSE[alert])):
         if re.match(r"(signals|telemetry|window|limits): \{", found):
             parse(found)
 
