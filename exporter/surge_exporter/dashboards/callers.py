@@ -1,0 +1,194 @@
+"""Who asks for how much, and whose requests fail?"""
+
+from surge_exporter.dashboards import looks
+from surge_exporter.dashboards.panel import Dashboard, Query, Row, Table, TimeSeries, Unit
+from surge_exporter.dashboards.scope import Scope, most
+from surge_exporter.dashboards.signal_panels import lines_of, signal_row, steps
+from surge_exporter.rules.rule import Board
+
+_SHARE = "job:surge_caller_token_share:ratio"
+_FAILURE_RATIO = "job:surge_caller_failure:ratio"
+
+
+def callers(scope: Scope) -> Dashboard:
+    """Return the dashboard."""
+    return Dashboard(
+        uid=Board.CALLERS,
+        title="Surge / Callers",
+        description="Who asks for how much, and whose requests fail?",
+        rows=(
+            Row("Callers of the recent window", (_table(scope),)),
+            Row("Who asks?", (_requests(scope), _tokens(scope), _unusual(scope), _sizes(scope))),
+            Row("Who fails?", (_failures(scope), _burn(scope))),
+            Row("Models", (_models(scope), _model_failures(scope), _duration(scope))),
+            signal_row(Board.CALLERS, scope),
+        ),
+        variables=scope.variables(),
+        alerts=scope.firing,
+    )
+
+
+def _table(scope: Scope) -> Table:
+    by = f"{scope.by}, caller"
+
+    def total(name: str) -> str:
+        return f"sum by ({by}) ({scope.recorded(name)})"
+
+    return Table(
+        title="Callers",
+        description="Every caller of the recent window. Throttle the ones with a high share of"
+        " tokens whose work can wait; investigate the ones that fail.",
+        queries=(
+            Query(expr=total("job:surge_caller_requests:sum"), legend="Requests", unit=Unit.COUNT),
+            Query(
+                expr=total(_SHARE),
+                legend="Token share",
+                unit=Unit.RATIO,
+                steps=steps("heavy_batch"),
+            ),
+            Query(expr=total("job:surge_caller_failures:sum"), legend="Failures", unit=Unit.COUNT),
+            Query(
+                expr=total(_FAILURE_RATIO),
+                legend="Failed part",
+                unit=Unit.RATIO,
+                steps=steps("caller_failures"),
+            ),
+        ),
+        labels={**{label: label.capitalize() for label in scope.choices.by}, "caller": "Caller"},
+        sort_by="Requests",
+    )
+
+
+def _requests(scope: Scope) -> TimeSeries:
+    return TimeSeries(
+        title="Requests by caller",
+        description="Request rate of the busiest callers. The one that grows as demand does is"
+        " where a surge comes from.",
+        queries=(
+            Query(
+                expr=most(scope.recorded("job_caller:surge_inference_requests:rate5m")),
+                legend="{{caller}}",
+            ),
+        ),
+        unit=Unit.REQUESTS_PER_SECOND,
+        stacked=True,
+    )
+
+
+def _tokens(scope: Scope) -> TimeSeries:
+    return TimeSeries(
+        title="Share of the tokens by caller",
+        description="Part of the fleet's token volume of the recent window that each caller used."
+        " A batch caller over the line crowds out others: throttle it.",
+        queries=(
+            Query(expr=most(scope.recorded(_SHARE)), legend="{{caller}}"),
+            *lines_of(scope, "heavy_batch"),
+        ),
+        unit=Unit.RATIO,
+    )
+
+
+def _unusual(scope: Scope) -> TimeSeries:
+    return TimeSeries(
+        title="Callers over what is usual",
+        description="Demand of the busiest callers over what season and history let expect of"
+        " each. Ask the owner of the one that stands out what has changed.",
+        queries=(
+            Query(
+                expr=most(scope.raw("surge_caller_adjusted_factor")),
+                legend="{{caller}} · {{instance}}",
+            ),
+        ),
+        decimals=2,
+    )
+
+
+def _sizes(scope: Scope) -> TimeSeries:
+    return TimeSeries(
+        title="Tokens that were logged",
+        description="Tokens per second, in prompts and in responses, of the requests that log"
+        " them. Prompts that grow while requests do not are a caller that sends more context.",
+        queries=(
+            Query(
+                expr=f"sum by (direction) ({scope.rate('surge_inference_tokens_total')})",
+                legend="{{direction}}",
+            ),
+        ),
+        unit=Unit.PER_SECOND,
+    )
+
+
+def _failures(scope: Scope) -> TimeSeries:
+    return TimeSeries(
+        title="Failed part of the recent requests by caller",
+        description="Of each caller with enough requests, the part that failed. Over the line,"
+        " investigate: its errors are in its request log.",
+        queries=(
+            Query(expr=most(scope.recorded(_FAILURE_RATIO)), legend="{{caller}}"),
+            *lines_of(scope, "caller_failures"),
+        ),
+        unit=Unit.RATIO,
+    )
+
+
+def _burn(scope: Scope) -> TimeSeries:
+    name = "job_caller:surge_inference_failures_per_request:ratio_rate"
+    return TimeSeries(
+        title="Failed part by caller, over an hour and a day",
+        description="What uses up a caller's error budget: an hour that is high is an incident,"
+        " a day that is high is a bad release. Begin with the caller that is high in both.",
+        queries=(
+            Query(expr=most(scope.recorded(f"{name}1h")), legend="{{caller}} hour"),
+            Query(
+                expr=most(scope.recorded(f"{name}1d")),
+                legend="{{caller}} day",
+                line=looks.USUAL,
+            ),
+        ),
+        unit=Unit.RATIO,
+    )
+
+
+def _models(scope: Scope) -> TimeSeries:
+    return TimeSeries(
+        title="Requests by model",
+        description="Where the load goes. Move callers off the model that is full.",
+        queries=(
+            Query(
+                expr=most(scope.recorded("job_model:surge_inference_requests:rate5m")),
+                legend="{{model}}",
+            ),
+        ),
+        unit=Unit.REQUESTS_PER_SECOND,
+        stacked=True,
+        width=8,
+    )
+
+
+def _model_failures(scope: Scope) -> TimeSeries:
+    name = "job_model:surge_inference_failures_per_request:ratio_rate15m"
+    return TimeSeries(
+        title="Failed part by model",
+        description="A model that fails for all its callers is not the callers' fault: restart or"
+        " replace it.",
+        queries=(Query(expr=most(scope.recorded(name)), legend="{{model}}"),),
+        unit=Unit.RATIO,
+        width=8,
+    )
+
+
+def _duration(scope: Scope) -> TimeSeries:
+    buckets = scope.rate("surge_inference_request_duration_seconds_bucket")
+    return TimeSeries(
+        title="How long the slowest tenth takes, by model",
+        description="Nine of ten requests take no longer than this. When it grows with demand,"
+        " there is a queue: pre-warm another instance or switch to a smaller model.",
+        queries=(
+            Query(
+                expr=f"histogram_quantile(0.9, sum by (model, le) ({buckets}))",
+                legend="{{model}}",
+            ),
+        ),
+        unit=Unit.SECONDS,
+        width=8,
+    )

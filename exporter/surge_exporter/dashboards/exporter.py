@@ -1,0 +1,251 @@
+"""Is the telemetry to be believed?"""
+
+from surge_exporter.core.cycle import Telemetry
+from surge_exporter.dashboards import looks
+from surge_exporter.dashboards.panel import (
+    Colour,
+    Dashboard,
+    Query,
+    Row,
+    Stat,
+    StateTimeline,
+    Step,
+    Table,
+    TimeSeries,
+    Unit,
+)
+from surge_exporter.dashboards.scope import Scope
+from surge_exporter.dashboards.signal_panels import board_of, signal_row
+from surge_exporter.rules.rule import Board
+from surge_exporter.signals import SIGNALS
+
+_SOURCE = "{{source}} · {{instance}}"
+_STALE = (Step(Colour.GREEN), Step(Colour.RED, Telemetry().stale_after_seconds))
+
+
+def exporter(scope: Scope) -> Dashboard:
+    """Return the dashboard."""
+    judged = any(board_of(signal) is Board.EXPORTER for signal in SIGNALS)
+    return Dashboard(
+        uid=Board.EXPORTER,
+        title="Surge / Exporter health",
+        description="Is the telemetry to be believed?",
+        rows=(
+            Row("Now", _now(scope)),
+            Row("Reading", (_alive(scope), *_reading(scope))),
+            Row("Scrapes", _scrapes(scope)),
+            Row("The exporter itself", _itself(scope)),
+            *((signal_row(Board.EXPORTER, scope),) if judged else ()),
+        ),
+        variables=scope.variables(),
+        alerts=scope.firing,
+        hours=6,
+    )
+
+
+def _now(scope: Scope) -> tuple[Stat | Table, ...]:
+    by = ", ".join(scope.labels)
+    record = scope.raw("surge_source_last_record_timestamp_seconds")
+    return (
+        Stat(
+            title="Exporters up",
+            description="Part of the exporters that Prometheus can scrape. One that is down leaves"
+            " its hosts out of every number of the fleet: restart it.",
+            queries=(Query(expr=f"avg({scope.raw('up')})", legend="up"),),
+            unit=Unit.RATIO,
+            decimals=0,
+            steps=looks.ALL_UP,
+        ),
+        Stat(
+            title="Oldest news",
+            description="Age of the newest record of the source that is furthest behind. Minutes"
+            " are normal for a quiet fleet; red, its part of the verdict is unknown: see whether"
+            " the fleet still writes.",
+            queries=(Query(expr=f"max by (source) (time() - {record})", legend="{{source}}"),),
+            unit=Unit.SECONDS,
+            steps=_STALE,
+            width=6,
+        ),
+        Stat(
+            title="Configuration",
+            description="Whether the last reload succeeded everywhere. If not, the log says which"
+            " setting is wrong; the old configuration goes on.",
+            queries=(
+                Query(
+                    expr=f"min({scope.raw('surge_exporter_config_last_reload_successful')})",
+                    legend="loaded",
+                ),
+            ),
+            states=looks.YES,
+        ),
+        Table(
+            title="What is running",
+            description="Every exporter, and its version. Different versions may judge"
+            " differently: finish the roll-out.",
+            queries=(
+                Query(
+                    expr=f"max by ({by}, version, revision, pythonversion)"
+                    f" ({scope.raw('surge_exporter_build_info')})",
+                    legend="Running",
+                ),
+            ),
+            labels={
+                **{label: label.capitalize() for label in scope.labels},
+                "version": "Version",
+                "revision": "Revision",
+                "pythonversion": "Python",
+            },
+            hidden=("Running",),
+            width=10,
+            height=4,
+        ),
+    )
+
+
+def _alive(scope: Scope) -> StateTimeline:
+    return StateTimeline(
+        title="Sources that can be read",
+        description="Whether there is a file of each source that can be read. Red: look at the"
+        " path and its permissions on that host.",
+        queries=(Query(expr=scope.raw("surge_source_up"), legend=_SOURCE),),
+        states=looks.YES,
+        height=5,
+    )
+
+
+def _reading(scope: Scope) -> tuple[TimeSeries, ...]:
+    return (
+        _lines(
+            "Lines read",
+            "How fast telemetry arrives. A source at 0 while the fleet works is a writer that"
+            " stopped or writes elsewhere.",
+            Query(expr=scope.rate("surge_source_lines_total"), legend=_SOURCE),
+            Unit.PER_SECOND,
+        ),
+        _lines(
+            "Written but not yet read",
+            "Bytes that wait. Growing without end, the exporter is too slow for its disk or its"
+            " processor: give it more.",
+            Query(expr=scope.raw("surge_source_pending_bytes"), legend=_SOURCE),
+            Unit.BYTES,
+        ),
+        _lines(
+            "Lines rejected, by reason",
+            "Lines that gave no record. The status page of the exporter shows the newest ones;"
+            " the writer has to change, or the field names in the configuration.",
+            Query(
+                expr="sum by (source, reason)"
+                f" ({scope.increase('surge_source_rejected_lines_total')})",
+                legend="{{source}} {{reason}}",
+            ),
+            Unit.COUNT,
+        ),
+        _lines(
+            "Records out of time",
+            "Good records too old for a window, or of a time to come. Late ones are a writer that"
+            " buffers; future ones a clock that is wrong: set it.",
+            Query(
+                expr="sum by (source, reason)"
+                f" ({scope.increase('surge_source_out_of_window_records_total')})",
+                legend="{{source}} {{reason}}",
+            ),
+            Unit.COUNT,
+        ),
+        _lines(
+            "Failed attempts to read",
+            "Attempts to list, open or read that failed: look at permissions and at the disk.",
+            Query(expr=scope.increase("surge_source_read_errors_total"), legend=_SOURCE),
+            Unit.COUNT,
+        ),
+        _lines(
+            "Files rotated or cut short",
+            "Files replaced under their name, or truncated. Some each day are normal; truncation"
+            " may lose lines: let the writer rename instead.",
+            Query(
+                expr=f"{scope.increase('surge_source_rotations_total')}"
+                f" + {scope.increase('surge_source_truncations_total')}",
+                legend=_SOURCE,
+            ),
+            Unit.COUNT,
+        ),
+    )
+
+
+def _scrapes(scope: Scope) -> tuple[StateTimeline | TimeSeries, ...]:
+    return (
+        StateTimeline(
+            title="Parts of the scrape",
+            description="A part that fails is left out of the scrape; the exporter's log says why."
+            " That is a bug: report it.",
+            queries=(
+                Query(
+                    expr=f"min by (collector) ({scope.raw('surge_scrape_collector_success')})",
+                    legend="{{collector}}",
+                ),
+            ),
+            states=looks.YES,
+            width=12,
+        ),
+        _lines(
+            "How long each part takes",
+            "All parts together must stay well under the scrape timeout: limit the number of"
+            " callers if they do not.",
+            Query(
+                expr="max by (collector)"
+                f" ({scope.raw('surge_scrape_collector_duration_seconds')})",
+                legend="{{collector}}",
+            ),
+            Unit.SECONDS,
+        ),
+    )
+
+
+def _itself(scope: Scope) -> tuple[TimeSeries, ...]:
+    each = "{{instance}}"
+    saved = scope.raw("surge_exporter_state_last_saved_timestamp_seconds")
+    return (
+        _lines(
+            "Age of the saved state",
+            "What a restart would take up again. Growing for long, the state can't be saved: look"
+            " at its disk, or counters lose what comes while the exporter is down.",
+            Query(expr=f"time() - {saved}", legend=each),
+            Unit.SECONDS,
+        ),
+        _lines(
+            "Records without a label of their own",
+            "Records counted under __other__ because there were too many callers or models. Raise"
+            " the limit, or see whether a caller's name holds an identifier.",
+            Query(
+                expr=f"sum by (label) ({scope.increase('surge_exporter_label_overflows_total')})",
+                legend="{{label}}",
+            ),
+            Unit.COUNT,
+        ),
+        _lines(
+            "Messages logged",
+            "Warnings and errors of the exporter: its log says what is wrong.",
+            Query(
+                expr=f"sum by (level) ({scope.increase('surge_exporter_log_messages_total')})",
+                legend="{{level}}",
+            ),
+            Unit.COUNT,
+        ),
+        _lines(
+            "Jumps of the clock, and bytes no event announced",
+            "Clocks that are set again and again make windows wrong: look at time"
+            " synchronisation. Missed bytes are a file system without events; reading goes on.",
+            Query(
+                expr=scope.increase("surge_exporter_clock_jumps_total"), legend=f"jumps · {each}"
+            ),
+            Unit.COUNT,
+            Query(
+                expr=scope.increase("surge_exporter_watch_missed_total"), legend=f"missed · {each}"
+            ),
+        ),
+    )
+
+
+def _lines(title: str, description: str, query: Query, unit: Unit, *further: Query) -> TimeSeries:
+    return TimeSeries(
+        title=title, description=description, queries=(query, *further), unit=unit, height=7
+    )
