@@ -6,7 +6,7 @@ from typing import Any
 from surge_exporter.dashboards.boards import dashboards
 from surge_exporter.dashboards.layout import placed
 from surge_exporter.dashboards.panel import Dashboard, Row, Variable
-from surge_exporter.render.panels import DATASOURCE, panel_json
+from surge_exporter.render.panels import DATASOURCE, NO_LINK, panel_json
 from surge_exporter.rules.choices import Choices
 
 SCHEMA_VERSION = 39
@@ -64,16 +64,13 @@ def dashboard_json(board: Dashboard) -> dict[str, Any]:
 
 
 _LINKS = {
+    **NO_LINK,
     "type": "dashboards",
     "title": "Surge dashboards",
     "tags": [TAG],
     "asDropdown": True,
     "includeVars": True,
     "keepTime": True,
-    "targetBlank": False,
-    "icon": "external link",
-    "tooltip": "",
-    "url": "",
 }
 _DATASOURCE_VARIABLE = {
     "type": "datasource",
@@ -95,7 +92,6 @@ def _variable(variable: Variable) -> dict[str, Any]:
         "name": variable.name,
         "label": variable.label,
         "datasource": DATASOURCE,
-        "definition": variable.query,
         "query": variable.query,
         "regex": "",
         "refresh": _ON_TIME_RANGE_CHANGE,

@@ -20,6 +20,19 @@ from surge_exporter.dashboards.panel import (
 from surge_exporter.rules.rule import Board
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+NO_LINK: dict[str, Any] = {
+    "type": "link",
+    "title": "",
+    "url": "",
+    "tags": [],
+    "icon": "external link",
+    "tooltip": "",
+    "asDropdown": False,
+    "includeVars": False,
+    "keepTime": False,
+    "targetBlank": False,
+}
+"""All that a link must have, before it says where it leads."""
 
 _KIND = {
     Stat: "stat",
@@ -75,11 +88,8 @@ def _target(panel: Panel, ref: str, query: Query) -> dict[str, Any]:
 
 
 def _link(board: Board) -> dict[str, Any]:
-    return {
-        "title": "More on this",
-        "url": f"/d/{board}?${{__url_time_range}}&${{__all_variables}}",
-        "targetBlank": False,
-    }
+    url = f"/d/{board}?${{__url_time_range}}&${{__all_variables}}"
+    return {**NO_LINK, "title": "More on this", "url": url}
 
 
 def _defaults(panel: Panel) -> dict[str, Any]:
