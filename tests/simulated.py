@@ -7,7 +7,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import accumulate, count
+from random import Random
 
 from surge_exporter.core.cycle import Cycle, Telemetry
 from surge_exporter.core.scenario import Episode, EpisodeKind, Scenario
@@ -18,8 +19,8 @@ from surge_exporter.snapshot import Snapshot, StateStatus
 from surge_exporter.web.exposition import SnapshotCollector
 from tests.snapshots import exporter, source
 
-END = UnixSeconds(1_774_886_400.0)
-"""2026-03-30T16:00:00Z, a Monday afternoon."""
+END = UnixSeconds(1_774_885_800.0)
+"""2026-03-30T15:50:00Z, a Monday afternoon."""
 SCRAPED_SECONDS = 25 * HOUR
 INTERVAL = 60
 
@@ -58,12 +59,13 @@ def scraped() -> Iterator[str]:
 
 def _scrape(exporter: "_Exporter", target: dict[str, str], found: Series) -> None:
     def put(labels: dict[str, str], value: float, now: float) -> None:
-        times, values = found.setdefault(tuple({**labels, **target}.items()), ([], []))
-        times.append(int(now * 1000))
+        instants, values = found.setdefault(tuple({**labels, **target}.items()), ([], []))
+        instants.append(int(now * 1000))
         values.append(value)
 
-    ticks = count()
-    collector = SnapshotCollector(exporter.snapshot, timer=lambda: next(ticks) * 2e-4)
+    rng = Random(JOB)
+    times = accumulate(rng.uniform(2e-4, 2.5e-4) for _ in count())
+    collector = SnapshotCollector(exporter.snapshot, timer=lambda: next(times))
     start = int(END - SCRAPED_SECONDS)
     for now in range(start, int(END) + 1, INTERVAL):
         exporter.read(UnixSeconds(float(now)))

@@ -1,6 +1,5 @@
 """Who asks for how much, and whose requests fail?"""
 
-from surge_exporter.dashboards import looks
 from surge_exporter.dashboards.panel import Dashboard, Query, Row, Table, TimeSeries, Unit
 from surge_exporter.dashboards.scope import Scope, most
 from surge_exporter.dashboards.signal_panels import lines_of, signal_row, steps
@@ -8,6 +7,7 @@ from surge_exporter.rules.rule import Board
 
 _SHARE = "job:surge_caller_token_share:ratio"
 _FAILURE_RATIO = "job:surge_caller_failure:ratio"
+_FAILURE_RATE = "job_caller:surge_inference_failures_per_request:ratio_rate"
 
 
 def callers(scope: Scope) -> Dashboard:
@@ -19,7 +19,7 @@ def callers(scope: Scope) -> Dashboard:
         rows=(
             Row("Callers of the recent window", (_table(scope),)),
             Row("Who asks?", (_requests(scope), _tokens(scope), _unusual(scope), _sizes(scope))),
-            Row("Who fails?", (_failures(scope), _burn(scope))),
+            Row("Who fails?", _failures(scope)),
             Row("Models", (_models(scope), _model_failures(scope), _duration(scope))),
             signal_row(Board.CALLERS, scope),
         ),
@@ -40,12 +40,7 @@ def _table(scope: Scope) -> Table:
         " tokens whose work can wait; investigate the ones that fail.",
         queries=(
             Query(expr=total("job:surge_caller_requests:sum"), legend="Requests", unit=Unit.COUNT),
-            Query(
-                expr=total(_SHARE),
-                legend="Token share",
-                unit=Unit.RATIO,
-                steps=steps("heavy_batch"),
-            ),
+            Query(expr=total(_SHARE), legend="Token share", unit=Unit.RATIO),
             Query(expr=total("job:surge_caller_failures:sum"), legend="Failures", unit=Unit.COUNT),
             Query(
                 expr=total(_FAILURE_RATIO),
@@ -56,6 +51,7 @@ def _table(scope: Scope) -> Table:
         ),
         labels={**{label: label.capitalize() for label in scope.choices.by}, "caller": "Caller"},
         sort_by="Requests",
+        height=11,
     )
 
 
@@ -89,17 +85,15 @@ def _tokens(scope: Scope) -> TimeSeries:
 
 
 def _unusual(scope: Scope) -> TimeSeries:
+    z = scope.raw("surge_caller_z_score")
     return TimeSeries(
-        title="Callers over what is usual",
-        description="Demand of the busiest callers over what season and history let expect of"
-        " each. Ask the owner of the one that stands out what has changed.",
-        queries=(
-            Query(
-                expr=most(scope.raw("surge_caller_adjusted_factor")),
-                legend="{{caller}} · {{instance}}",
-            ),
-        ),
-        decimals=2,
+        title="Callers out of the ordinary",
+        description="How many standard deviations the demand of the busiest callers lies over"
+        " what season and history let expect of each. Ask the owner of the one that stands out"
+        " what has changed.",
+        queries=(Query(expr=most(f"max by ({scope.by}, caller) ({z})"), legend="{{caller}}"),),
+        decimals=1,
+        from_zero=False,
     )
 
 
@@ -118,34 +112,42 @@ def _sizes(scope: Scope) -> TimeSeries:
     )
 
 
-def _failures(scope: Scope) -> TimeSeries:
-    return TimeSeries(
-        title="Failed part of the recent requests by caller",
-        description="Of each caller with enough requests, the part that failed. Over the line,"
-        " investigate: its errors are in its request log.",
-        queries=(
-            Query(expr=most(scope.recorded(_FAILURE_RATIO)), legend="{{caller}}"),
-            *lines_of(scope, "caller_failures"),
+def _failures(scope: Scope) -> tuple[TimeSeries, ...]:
+    return (
+        _failed(
+            scope,
+            "Failed part of the recent requests",
+            _FAILURE_RATIO,
+            "Of each caller with enough requests in the recent window, the part that failed. Over"
+            " the line, investigate: its errors are in its request log.",
         ),
-        unit=Unit.RATIO,
+        _failed(
+            scope,
+            "Failed part of the last hour",
+            f"{_FAILURE_RATE}1h",
+            "An hour that is high is an incident that uses up the caller's error budget now:"
+            " look at what changed within the hour.",
+        ),
+        _failed(
+            scope,
+            "Failed part of the last day",
+            f"{_FAILURE_RATE}1d",
+            "A day that is high without an hour that is, is a fault that stays: a bad release, a"
+            " prompt that is too long. Begin with the caller that is high in both.",
+        ),
     )
 
 
-def _burn(scope: Scope) -> TimeSeries:
-    name = "job_caller:surge_inference_failures_per_request:ratio_rate"
+def _failed(scope: Scope, title: str, name: str, description: str) -> TimeSeries:
     return TimeSeries(
-        title="Failed part by caller, over an hour and a day",
-        description="What uses up a caller's error budget: an hour that is high is an incident,"
-        " a day that is high is a bad release. Begin with the caller that is high in both.",
+        title=title,
+        description=description,
         queries=(
-            Query(expr=most(scope.recorded(f"{name}1h")), legend="{{caller}} hour"),
-            Query(
-                expr=most(scope.recorded(f"{name}1d")),
-                legend="{{caller}} day",
-                line=looks.USUAL,
-            ),
+            Query(expr=most(scope.recorded(name)), legend="{{caller}}"),
+            *lines_of(scope, "caller_failures"),
         ),
         unit=Unit.RATIO,
+        width=8,
     )
 
 

@@ -189,10 +189,11 @@ def _horizons(scope: Scope) -> TimeSeries:
 
 
 def _history(scope: Scope) -> TimeSeries:
+    seconds = scope.raw("surge_forecast_history_seconds")
     return TimeSeries(
-        title="History learned from",
+        title="Days of history",
         description="How much history the forecast rests on. Under a day it is a mean and no"
         " more; from a week on it knows the days.",
-        queries=(Query(expr=scope.raw("surge_forecast_history_seconds"), legend="{{instance}}"),),
-        unit=Unit.SECONDS,
+        queries=(Query(expr=f"{seconds} / 86400", legend="{{instance}}"),),
+        unit=Unit.COUNT,
     )

@@ -19,6 +19,7 @@ from surge_exporter.dashboards.signal_panels import board_of, signal_row
 from surge_exporter.rules.rule import Board
 from surge_exporter.signals import SIGNALS
 
+_NOW_HEIGHT = 5
 _SOURCE = "{{source}} · {{instance}}"
 _STALE = (Step(Colour.GREEN), Step(Colour.RED, Telemetry().stale_after_seconds))
 
@@ -55,6 +56,7 @@ def _now(scope: Scope) -> tuple[Stat | Table, ...]:
             unit=Unit.RATIO,
             decimals=0,
             steps=looks.ALL_UP,
+            height=_NOW_HEIGHT,
         ),
         Stat(
             title="Oldest news",
@@ -65,6 +67,7 @@ def _now(scope: Scope) -> tuple[Stat | Table, ...]:
             unit=Unit.SECONDS,
             steps=_STALE,
             width=6,
+            height=_NOW_HEIGHT,
         ),
         Stat(
             title="Configuration",
@@ -77,6 +80,7 @@ def _now(scope: Scope) -> tuple[Stat | Table, ...]:
                 ),
             ),
             states=looks.YES,
+            height=_NOW_HEIGHT,
         ),
         Table(
             title="What is running",
@@ -84,7 +88,7 @@ def _now(scope: Scope) -> tuple[Stat | Table, ...]:
             " differently: finish the roll-out.",
             queries=(
                 Query(
-                    expr=f"max by ({by}, version, revision, pythonversion)"
+                    expr=f"max by ({by}, version, revision)"
                     f" ({scope.raw('surge_exporter_build_info')})",
                     legend="Running",
                 ),
@@ -93,11 +97,10 @@ def _now(scope: Scope) -> tuple[Stat | Table, ...]:
                 **{label: label.capitalize() for label in scope.labels},
                 "version": "Version",
                 "revision": "Revision",
-                "pythonversion": "Python",
             },
             hidden=("Running",),
             width=10,
-            height=4,
+            height=_NOW_HEIGHT,
         ),
     )
 
@@ -120,7 +123,7 @@ def _reading(scope: Scope) -> tuple[TimeSeries, ...]:
             "How fast telemetry arrives. A source at 0 while the fleet works is a writer that"
             " stopped or writes elsewhere.",
             Query(expr=scope.rate("surge_source_lines_total"), legend=_SOURCE),
-            Unit.PER_SECOND,
+            Unit.RECORDS_PER_SECOND,
         ),
         _lines(
             "Written but not yet read",
@@ -134,9 +137,8 @@ def _reading(scope: Scope) -> tuple[TimeSeries, ...]:
             "Lines that gave no record. The status page of the exporter shows the newest ones;"
             " the writer has to change, or the field names in the configuration.",
             Query(
-                expr="sum by (source, reason)"
-                f" ({scope.increase('surge_source_rejected_lines_total')})",
-                legend="{{source}} {{reason}}",
+                expr=f"sum by (reason) ({scope.increase('surge_source_rejected_lines_total')})",
+                legend="{{reason}}",
             ),
             Unit.COUNT,
         ),
@@ -185,6 +187,7 @@ def _scrapes(scope: Scope) -> tuple[StateTimeline | TimeSeries, ...]:
             ),
             states=looks.YES,
             width=12,
+            height=7,
         ),
         _lines(
             "How long each part takes",

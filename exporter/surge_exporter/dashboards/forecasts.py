@@ -30,7 +30,7 @@ def demand_and_forecast(scope: Scope, *, width: int) -> TimeSeries:
             ),
             Query(
                 expr=total("job:surge_predicted_high_requests_per_second:sum", NEXT_HOUR),
-                legend="80 % interval, high",
+                legend="80 % interval",
                 line=looks.band(_LOW),
             ),
             Query(

@@ -146,7 +146,7 @@ def _preflight(scope: Scope) -> TimeSeries:
                 legend="{{outcome}}",
             ),
         ),
-        unit=Unit.PER_SECOND,
+        unit=Unit.OPERATIONS_PER_SECOND,
         stacked=True,
         width=8,
     )

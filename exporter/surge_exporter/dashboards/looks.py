@@ -23,7 +23,7 @@ MEASURED = Line(colour=Colour.BLUE, width=2, fill_opacity=10)
 USUAL = Line(colour=Colour.GREY, dashed=True)
 PREDICTED = Line(colour=Colour.PURPLE, width=2)
 CAPACITY = Line(colour=Colour.RED, dashed=True)
-EDGE = Line(colour=Colour.PURPLE, width=0)
+EDGE = Line(colour=Colour.PURPLE, width=0, in_legend=False)
 
 
 def band(down_to: str) -> Line:

@@ -29,9 +29,8 @@ def overview(scope: Scope) -> Dashboard:
         description="What demand is doing, and what to do about it now.",
         rows=(
             Row("Now", _now(scope)),
-            Row("What to do", (_actions(scope), _firing(scope))),
-            Row("Demand", (demand_and_forecast(scope, width=24),)),
-            Row("Why", (_signals(scope), _fleets(scope))),
+            Row("What to do, and why", (_actions(scope), _signals(scope), _firing(scope))),
+            Row("Demand", (demand_and_forecast(scope, width=24), _fleets(scope))),
         ),
         variables=scope.variables(),
         alerts=scope.firing,
@@ -62,14 +61,15 @@ def _now(scope: Scope) -> tuple[Stat, ...]:
         ),
         _factor(
             scope,
-            "Over what is usual",
+            "Over usual",
             "job:surge_adjusted_factor:ratio",
             "Demand over what season and history let expect. Once the test confirms it, this is"
             " what pages: pre-warm local inference.",
         ),
         Stat(
             title="Resource mode",
-            description='Surge while a signal asks for more resources; the row "Why" says which.',
+            description="Surge while a signal asks for more resources; the active signals below"
+            " say which.",
             queries=(
                 Query(expr=scope.recorded("job:surge_resource_mode:surge"), legend=scope.fleet),
             ),
@@ -155,7 +155,7 @@ def _actions(scope: Scope) -> StateTimeline:
             ),
         ),
         states=looks.RECOMMENDED,
-        width=13,
+        width=12,
         height=9,
     )
 
@@ -180,8 +180,7 @@ def _firing(scope: Scope) -> Table:
         hidden=("Firing",),
         cell_links={"Alert": runbook},
         no_value="No alert fires",
-        width=11,
-        height=9,
+        height=7,
     )
 
 
@@ -198,8 +197,8 @@ def _signals(scope: Scope) -> StateTimeline:
             ),
         ),
         states=looks.ACTIVE,
-        width=13,
-        height=10,
+        width=12,
+        height=9,
     )
 
 
@@ -232,6 +231,5 @@ def _fleets(scope: Scope) -> Table:
         labels={label: label.capitalize() for label in scope.choices.by},
         decimals=2,
         sort_by="Factor",
-        width=11,
-        height=10,
+        height=5,
     )

@@ -19,11 +19,11 @@ class Unit(StrEnum):
     RATIO = "percentunit"
     REQUESTS_PER_SECOND = "reqps"
     PER_SECOND = "cps"
+    RECORDS_PER_SECOND = "recps"
+    OPERATIONS_PER_SECOND = "ops"
     BYTES = "bytes"
     BYTES_PER_SECOND = "Bps"
     SECONDS = "s"
-    AGO = "dateTimeFromNow"
-    """Milliseconds since the epoch."""
 
 
 class Colour(StrEnum):
@@ -66,6 +66,7 @@ class Line:
     fill_opacity: int = 0
     fill_down_to: str = ""
     """The legend of the series down to which the area is filled."""
+    in_legend: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

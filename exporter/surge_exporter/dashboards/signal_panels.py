@@ -61,9 +61,18 @@ def board_of(signal: Signal) -> Board:
 
 
 def _panels(names: tuple[str, ...], scope: Scope) -> Iterator[TimeSeries]:
-    for place, name in enumerate(names):
-        is_alone = place == len(names) - 1 and place % 2 == 0
+    """Yield a panel per metric: two beside each other, but a whole row where lines are many."""
+    few = [name for name in names if "caller" not in _labels(name)]
+    for place, name in enumerate(few):
+        is_alone = place == len(few) - 1 and place % 2 == 0
         yield _panel(name, scope, width=_WHOLE if is_alone else _HALF)
+    for name in names:
+        if name not in few:
+            yield _panel(name, scope, width=_WHOLE)
+
+
+def _labels(name: str) -> tuple[str, ...]:
+    return next(s.metric.labels for s in SIGNALS if s.metric.name == name)
 
 
 def _panel(name: str, scope: Scope, *, width: int) -> TimeSeries:
