@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 DATA ?= ../shared/data/demand
 
-.PHONY: help demo test lint unit e2e picture render bench bench-verdict fuzz soak clean
+.PHONY: help demo test lint unit e2e picture dashboards-pictures render bench bench-verdict fuzz soak clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22

@@ -2,13 +2,17 @@
 
 import math
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests import boards
 from tests.boards import Target
+from tests.servers import installed
 from tests.simulated import END, INSTANCES, JOB, SCRAPED_SECONDS, scraped
 from tests.victoria import RULES, Victoria, evaluate, victoria
 
@@ -111,3 +115,15 @@ def test_the_alerts_that_fired_are_marked(server: Victoria, uid: str) -> None:
     (annotation,) = boards.boards()[uid]["annotations"]["list"]
     expr = boards.resolved(annotation["expr"], {"job": JOB})
     assert server.series(expr, start=END - 24 * 3600, end=END, step=_STEP_SECONDS)
+
+
+def test_every_query_is_one_that_prometheus_reads(tmp_path: Path) -> None:
+    """Cases that VictoriaMetrics' dialect would let pass."""
+    values = {"__rate_interval": _RATE_INTERVAL}
+    exprs = {boards.resolved(target.expr, values) for target in boards.targets()}
+    rules = [{"record": f"query:{n}", "expr": expr} for n, expr in enumerate(sorted(exprs))]
+    path = tmp_path / "queries.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    command = [installed("promtool"), "check", "rules", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

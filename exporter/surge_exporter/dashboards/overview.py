@@ -17,6 +17,11 @@ from surge_exporter.dashboards.scope import Scope
 from surge_exporter.dashboards.signal_panels import steps
 from surge_exporter.rules.rule import Board
 
+_SUBJECTS = (
+    *("caller", "dependency", "horizon", "resource", "tier"),
+    *("source", "directory", "collector", "label"),
+)
+"""What an alert may be about; a label that no alert has gives no column."""
 _STAT = 3
 """The width of one of eight."""
 
@@ -167,9 +172,7 @@ def _firing(scope: Scope) -> Table:
         "notify": "For",
         "action": "Action",
         **{label: label.capitalize() for label in scope.labels},
-        "caller": "Caller",
-        "dependency": "Dependency",
-        "source": "Source",
+        **{label: label.capitalize() for label in _SUBJECTS},
     }
     runbook = scope.choices.runbook_url.format(alert="${__value.text}")
     return Table(
