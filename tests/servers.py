@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -144,3 +144,45 @@ def prometheus(folder: Path, target: str, *, interval: str = "1s") -> Iterator[P
     with child(command, folder / "prometheus.log"):
         wait_for(lambda: get(f"http://{address}/-/ready"), "Prometheus to be ready")
         yield Prometheus(f"http://{address}")
+
+
+class Alertmanager:
+    """Talks to an Alertmanager over its HTTP API."""
+
+    def __init__(self, url: str) -> None:
+        """Take where it listens."""
+        self.url = url
+
+    def post(self, alerts: Sequence[Mapping[str, Any]]) -> None:
+        """Hand over alerts: `labels`, and `annotations`, `startsAt`, `endsAt` as needed."""
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.url}/api/v2/alerts",
+            data=json.dumps(alerts).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=5.0):  # noqa: S310 - loopback
+            pass
+
+    def alerts(self) -> list[Mapping[str, Any]]:
+        """Return the alerts that fire, each with its `status`."""
+        return list(json.loads(get(f"{self.url}/api/v2/alerts") or "[]"))
+
+
+@contextmanager
+def alertmanager(folder: Path, files: Mapping[str, str], config: str) -> Iterator[Alertmanager]:
+    """Run an Alertmanager on these files, of which one is its configuration."""
+    program = installed("prometheus-alertmanager", "alertmanager")
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        program,
+        f"--config.file={folder / config}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+    with child(command, folder / "alertmanager.log"):
+        wait_for(lambda: get(f"http://{address}/-/ready"), "Alertmanager to be ready")
+        yield Alertmanager(f"http://{address}")

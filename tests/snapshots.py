@@ -189,6 +189,7 @@ def health(dependency: Dependency, **overrides: Any) -> DependencyHealth:
         downtime_seconds=0.0,
         up=True,
         last_change=UnixSeconds(NOW - 3 * DAY),
+        down_seconds=0.0,
     )
     return replace(whole, **overrides)
 
@@ -211,6 +212,7 @@ def source(kind: Source, **overrides: Any) -> SourceStatus:
         rejected=dict.fromkeys(RejectReason, 0),
         out_of_window=dict.fromkeys(OutOfWindow, 0),
         patterns=(f"/srv/fleet/{kind}/*.jsonl",),
+        directories=("3f0c9a7b21de",),
     )
     return replace(whole, **overrides)
 

@@ -19,7 +19,7 @@ from surge_exporter.core.cycle import Telemetry
 from surge_exporter.core.records import REQUEST_FIELDS
 from surge_exporter.core.ticks import TICK_FIELDS
 from surge_exporter.model import HOUR, Seconds, Severity, Tuning
-from surge_exporter.signals import BATCH_CALLERS, SIGNALS, default_tuning
+from surge_exporter.signals import BATCH_CALLERS, ROWS, SIGNALS, default_tuning
 
 DEFAULT_PORT = 10074
 """The exporter's port: free in Prometheus' list of default ports; stated here alone."""
@@ -271,10 +271,9 @@ def _check_signal(
     resolved: Mapping[str, Mapping[str, float]],
     origin: str,
 ) -> None:
-    rows = {signal.name: signal for signal in SIGNALS}
-    if name not in rows:
-        raise ConfigError(f"{origin}: {_unknown(f'signals.{name}', rows)}")
-    known = (*map(str, rows[name].thresholds), *rows[name].parameters)
+    if name not in ROWS:
+        raise ConfigError(f"{origin}: {_unknown(f'signals.{name}', ROWS)}")
+    known = (*map(str, ROWS[name].thresholds), *ROWS[name].parameters)
     for key, value in numbers.items():
         if key not in known:
             raise ConfigError(f"{origin}: {_unknown(f'signals.{name}.{key}', known)}")
@@ -284,7 +283,8 @@ def _check_signal(
                 f" got {value:g}"
             )
     both = resolved[name]
-    if Severity.CRITICAL in both and both[Severity.CRITICAL] < both[Severity.WARNING]:
+    has_both = ROWS[name].thresholds.keys() == set(Severity)
+    if has_both and both[Severity.CRITICAL] < both[Severity.WARNING]:
         raise ConfigError(
             f"{origin}: signals.{name}.critical: expected at least its warning,"
             f" {both[Severity.WARNING]:g}, got {both[Severity.CRITICAL]:g}"

@@ -12,8 +12,10 @@ from surge_exporter.core.samples import (
     active_signals,
     caller_confirmed,
     confirmed,
+    directories,
     known_level,
     observed,
+    parameters,
     per_caller,
     per_dependency,
     per_forecast,
@@ -25,6 +27,7 @@ from surge_exporter.core.samples import (
     tested_caller,
     thresholds,
     tokens,
+    waits,
 )
 from surge_exporter.model import DemandLevel, Dependency, DispatchPosture, ResourceMode
 from surge_exporter.snapshot import (
@@ -259,6 +262,13 @@ _OTHERS: tuple[Metric, ...] = (
         "severity",
     ),
     _demand(
+        "surge_signal_parameter",
+        "Further number that a signal needs, as configured.",
+        parameters,
+        "signal",
+        "parameter",
+    ),
+    _demand(
         "surge_signal_active",
         "Whether a signal is beyond its threshold.",
         active_signals,
@@ -275,6 +285,18 @@ _OTHERS: tuple[Metric, ...] = (
         "surge_caller_failures",
         "Failed requests of a caller in the recent window.",
         per_caller(lambda caller, _: caller.failures),
+        "caller",
+    ),
+    _caller(
+        "surge_caller_tokens",
+        "Token volume of a caller in the recent window: logged tokens, else characters / 4.",
+        per_caller(lambda caller, _: caller.volume.tokens),
+        "caller",
+    ),
+    _caller(
+        "surge_caller_batch",
+        "Whether a caller's work can wait, by batch_callers; absent without recent requests.",
+        per_caller(waits),
         "caller",
     ),
     _caller(
@@ -312,12 +334,6 @@ _OTHERS: tuple[Metric, ...] = (
         "surge_dependency_checks",
         "Heartbeat checks in the recent window.",
         per_dependency(lambda health: health.checks),
-        "dependency",
-    ),
-    _dependency(
-        "surge_dependency_outages",
-        "Distinct outages, runs of failed checks, in the recent window.",
-        per_dependency(lambda health: health.outages),
         "dependency",
     ),
     _dependency(
@@ -416,6 +432,13 @@ _OTHERS: tuple[Metric, ...] = (
         "When the source was last looked at.",
         per_source(lambda source: source.last_read),
         "source",
+    ),
+    _source(
+        "surge_source_directory_info",
+        "A fingerprint of each directory read from, the same wherever it is mounted; always 1.",
+        directories,
+        "source",
+        "directory",
     ),
     _source_total(
         "surge_source_lines_total",

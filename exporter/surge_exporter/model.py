@@ -260,6 +260,10 @@ class DependencyHealth:
     up: bool | None
     """The newest check; None when there is none or it is stale."""
     last_change: UnixSeconds | None
+    down_seconds: float | None
+    """For how long its checks have failed without a passed one; 0 while it is up, None while
+    that is not known.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,7 +291,7 @@ class Finding:
     value: float
     threshold: float
     subject: str
-    """The caller it speaks of, or "" for the whole fleet."""
+    """What it speaks of, a caller or a horizon, or "" for the whole fleet."""
     evidence: str
 
 

@@ -9,7 +9,7 @@ from surge_exporter.core.episodes import Episode, Ledger
 from surge_exporter.core.replay import Recorded, play, steps
 from surge_exporter.core.thresholds import Search
 from surge_exporter.model import HOUR, Observation, Seconds, Severity, Tuning, UnixSeconds
-from surge_exporter.signals import SIGNALS, Signal, surge_factors
+from surge_exporter.signals import ROWS, SIGNALS, Signal, surge_factors
 
 WEEK = Seconds(7 * 24 * HOUR)
 
@@ -81,7 +81,7 @@ class Playback:
 
 def row(episode: Episode) -> Signal:
     """Return an episode's row of the table."""
-    return next(signal for signal in SIGNALS if signal.name == episode.key.signal)
+    return ROWS[episode.key.signal]
 
 
 def play_back(

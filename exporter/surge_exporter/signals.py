@@ -7,6 +7,7 @@ row and is exported without further edits.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from operator import ge, gt
 
 from surge_exporter.core import evidence, samples
@@ -52,6 +53,19 @@ CHECK_FORECAST = Action("check_demand_forecast", "Check the demand forecast")
 MAINTAIN = Action("maintain_current_allocation", "Maintain current allocation")
 
 
+class Agreement(StrEnum):
+    """Whose word counts where several exporters watch one fleet."""
+
+    FLEET = "fleet"
+    """None of them knows all: their values are put together, and judged once."""
+    HALF = "half"
+    """All look at the same thing: at least half of them must say so, or it is their own way
+    there that is broken.
+    """
+    EACH = "each"
+    """Each looks at something of its own, and speaks for itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """One row: what is judged, from where on it is too much, and what to do then."""
@@ -60,6 +74,8 @@ class Signal:
     condition: str
     """The condition in words, for the docs."""
     metric: Metric
+    matchers: Mapping[str, str] = field(default_factory=dict)
+    """The label values of those of the metric's series that the row is about; empty: of all."""
     exceeds: Callable[[float, float], bool]
     """`gt` or `ge`: whether a value equal to the threshold counts."""
     thresholds: Mapping[Severity, float]
@@ -69,6 +85,11 @@ class Signal:
     action: Action
     sets: ResourceMode | DispatchPosture | None = None
     """What the active signal changes in the verdict."""
+    advises: bool = True
+    """Whether it is a reason for its action among what the verdict recommends. What sharpens
+    another row is none: that row has said it already.
+    """
+    agreement: Agreement = Agreement.FLEET
     most: float = math.inf
     """The highest value there can be: a threshold above it would be none."""
     for_seconds: Seconds
@@ -79,6 +100,11 @@ class Signal:
     """Whose alert interrupts a person; the others are tickets, for work that can wait."""
     alert: Measure | None = None
     """What the alert goes by, where that is not what makes the signal active."""
+
+    @property
+    def subject_label(self) -> str | None:
+        """The metric's label that tells subjects apart; None where there is but one."""
+        return next((name for name in self.metric.labels if name not in self.matchers), None)
 
 
 def judge(observation: Observation, tuning: Tuning) -> Verdict:
@@ -156,11 +182,12 @@ def _recommend(
     """One recommendation per action, in the table's order, with all the evidence for it."""
     reasons_of: dict[Action, dict[str, None]] = {}  # a dict: each reason once, in order
     for signal in SIGNALS:
-        for finding in found[signal.name]:
+        for finding in found[signal.name] if signal.advises else ():
             reasons_of.setdefault(signal.action, {})[finding.evidence] = None
     if not reasons_of:
         rate = evidence.per_hour(observation.demand.recent.requests_per_second)
-        reasons_of[MAINTAIN] = {f"no signal is active at {rate} requests/h": None}
+        calm = "no active signal asks for more" if any(found.values()) else "no signal is active"
+        reasons_of[MAINTAIN] = {f"{calm} at {rate} requests/h": None}
     for action, reasons in reasons_of.items():
         yield Recommendation(action.slug, f"{action.title}: {_join(tuple(reasons))}")
 
@@ -185,6 +212,25 @@ _FAILED_CHECKS = Metric(
     collector="dependencies",
     read=samples.per_dependency(lambda health: health.failed_checks),
 )
+_DOWN_SECONDS = Metric(
+    name="surge_dependency_down_seconds",
+    kind="gauge",
+    help="For how long checks have failed without a passed one, 0 while up; absent while there"
+    " is no check or it is stale.",
+    labels=("dependency",),
+    collector="dependencies",
+    read=samples.per_dependency(lambda health: health.down_seconds),
+)
+_OUTAGES = Metric(
+    name="surge_dependency_outages",
+    kind="gauge",
+    help="Distinct outages, runs of failed checks, in the recent window.",
+    labels=("dependency",),
+    collector="dependencies",
+    read=samples.per_dependency(lambda health: health.outages),
+)
+_INFERENCE = {"dependency": Dependency.INFERENCE.value}
+_GITEA = {"dependency": Dependency.GITEA.value}
 
 SIGNALS: tuple[Signal, ...] = (
     Signal(
@@ -271,27 +317,93 @@ SIGNALS: tuple[Signal, ...] = (
         name="inference_failures",
         condition="failed inference checks in the recent window",
         metric=_FAILED_CHECKS,
+        matchers=_INFERENCE,
         exceeds=ge,
         thresholds={Severity.WARNING: 2.0},
         measure=evidence.failed_checks(Dependency.INFERENCE, "inference"),
         action=INVESTIGATE_MODELS,
         sets=ResourceMode.SURGE,
+        agreement=Agreement.EACH,
         for_seconds=_minutes(2),
         keep_firing_seconds=_minutes(10),
-        pages=frozenset({Severity.WARNING}),
+        pages=frozenset(),  # it tells of failures for as long as the window remembers them
     ),
     Signal(
         name="gitea_outages",
         condition="failed forge checks in the recent window",
         metric=_FAILED_CHECKS,
+        matchers=_GITEA,
         exceeds=ge,
         thresholds={Severity.WARNING: 1.0},
         measure=evidence.failed_checks(Dependency.GITEA, "Gitea"),
         action=CACHE_FORGE,
         sets=DispatchPosture.DEGRADED,
+        agreement=Agreement.HALF,
         for_seconds=_minutes(2),
         keep_firing_seconds=_minutes(10),
-        pages=frozenset({Severity.WARNING}),
+        pages=frozenset(),
+    ),
+    Signal(
+        name="gitea_down",
+        condition="seconds for which forge checks have failed without a passed one",
+        metric=_DOWN_SECONDS,
+        matchers=_GITEA,
+        exceeds=ge,
+        thresholds={Severity.CRITICAL: 300.0},
+        parameters={"min_failed_checks": 2},
+        measure=evidence.down(Dependency.GITEA, "Gitea", "gitea_down"),
+        action=CACHE_FORGE,
+        advises=False,
+        agreement=Agreement.HALF,
+        for_seconds=_AT_ONCE,  # its threshold is a time already
+        keep_firing_seconds=_minutes(10),
+        pages=frozenset({Severity.CRITICAL}),
+    ),
+    Signal(
+        name="inference_down",
+        condition="seconds for which inference checks have failed without a passed one",
+        metric=_DOWN_SECONDS,
+        matchers=_INFERENCE,
+        exceeds=ge,
+        thresholds={Severity.CRITICAL: 300.0},
+        parameters={"min_failed_checks": 2},
+        measure=evidence.down(Dependency.INFERENCE, "inference", "inference_down"),
+        action=INVESTIGATE_MODELS,
+        advises=False,
+        agreement=Agreement.EACH,
+        for_seconds=_AT_ONCE,
+        keep_firing_seconds=_minutes(10),
+        pages=frozenset({Severity.CRITICAL}),
+    ),
+    Signal(
+        name="gitea_flapping",
+        condition="distinct outages of the forge in the recent window",
+        metric=_OUTAGES,
+        matchers=_GITEA,
+        exceeds=ge,
+        thresholds={Severity.WARNING: 4.0},
+        measure=evidence.outages(Dependency.GITEA, "Gitea"),
+        action=CACHE_FORGE,
+        advises=False,
+        agreement=Agreement.HALF,
+        for_seconds=_AT_ONCE,
+        keep_firing_seconds=_minutes(60),
+        pages=frozenset(),
+    ),
+    Signal(
+        name="inference_flapping",
+        condition="distinct outages of inference in the recent window",
+        metric=_OUTAGES,
+        matchers=_INFERENCE,
+        exceeds=ge,
+        thresholds={Severity.WARNING: 4.0},
+        measure=evidence.outages(Dependency.INFERENCE, "inference"),
+        action=INVESTIGATE_MODELS,
+        advises=False,
+        agreement=Agreement.EACH,
+        for_seconds=_AT_ONCE,
+        keep_firing_seconds=_minutes(60),
+        pages=frozenset(),
     ),
     Signal(
         name="forecast_error",
@@ -310,11 +422,14 @@ SIGNALS: tuple[Signal, ...] = (
         parameters={"min_history_days": 7},
         measure=evidence.forecast_error,
         action=CHECK_FORECAST,
+        agreement=Agreement.EACH,
         for_seconds=_minutes(60),
         keep_firing_seconds=_minutes(180),
         pages=frozenset(),
     ),
 )
+
+ROWS: Mapping[str, Signal] = {signal.name: signal for signal in SIGNALS}
 
 ACTIONS: tuple[Action, ...] = (
     *dict.fromkeys(signal.action for signal in SIGNALS),

@@ -81,6 +81,8 @@ class SourceStatus:
     out_of_window: Mapping[OutOfWindow, int]
     patterns: tuple[str, ...] = ()
     """Where its files are looked for: absolute globs."""
+    directories: tuple[str, ...] = ()
+    """Fingerprints of where they are, the same for whoever reads there."""
 
 
 class WatchMode(StrEnum):

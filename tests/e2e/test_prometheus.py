@@ -153,12 +153,15 @@ def test_the_report_is_not_one_of_a_calm_fleet(scraped: Scraped) -> None:
 
     assert report["resource_mode"] == "surge"
     assert report["dispatch_posture"] == "degraded"
-    assert {finding["signal"] for finding in report["signals"]} == {
+    by_chance = {"gitea_down", "inference_down"}  # whether the last five minutes all failed
+    assert {finding["signal"] for finding in report["signals"]} - by_chance == {
         "demand_surge",
         "heavy_batch",
         "caller_failures",
         "inference_failures",
         "gitea_outages",
+        "gitea_flapping",
+        "inference_flapping",
     }
 
 

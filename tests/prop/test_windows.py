@@ -271,7 +271,22 @@ def plain_health(
         downtime_seconds=plain_downtime(failed, window.start, until),
         up=not failed[newest] if failed and now <= newest * SECOND + STALE_AFTER else None,
         last_change=UnixSeconds([*list(failed)[:1], *changes][-1]) if failed else None,
+        down_seconds=plain_down_seconds(failed, now),
     )
+
+
+def plain_down_seconds(failed: Mapping[int, bool], now: int) -> float | None:
+    """Go back from the newest check over those that failed, up to one that passed."""
+    since = None
+    for second in sorted(failed, reverse=True):
+        if since is None and now > second * SECOND + STALE_AFTER:
+            return None
+        if not failed[second]:
+            break
+        since = second
+    if not failed:
+        return None
+    return 0.0 if since is None else max(0, now - since * SECOND) / SECOND
 
 
 def plain_downtime(failed: Mapping[int, bool], start: int, until: int) -> float:
@@ -291,7 +306,11 @@ def assert_health_is_plain(
     for health in window.health(seconds(now)):
         plain = plain_health(records, health.dependency, now, recent)
         assert health.downtime_seconds == pytest.approx(plain.downtime_seconds, abs=1e-5)
-        assert replace(health, downtime_seconds=plain.downtime_seconds) == plain
+        assert health.down_seconds == pytest.approx(plain.down_seconds, abs=1e-5)
+        measured = replace(
+            health, downtime_seconds=plain.downtime_seconds, down_seconds=plain.down_seconds
+        )
+        assert measured == plain
 
 
 @settings(max_examples=120, deadline=None)

@@ -17,6 +17,14 @@ from tests.snapshots import snapshot
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"
 PROMETHEUS = f"{OPENMETRICS};q=0.6,text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3"
+RUNBOOKS = {
+    "README": "# Runbooks\n\n| alert |\n|---|\n| [SurgeX](SurgeX.md) |\n",
+    "SurgeX": (
+        "# SurgeX\n\n<script>alert(1)</script> [bad](javascript:alert(1))\n\n"
+        "See [SurgeY](SurgeY.md), [all](README.md), [Gitea](http://gitea/docs.md).\n\n"
+        "```sh\nsurge-exporter report | head && echo <x>\n```\n"
+    ),
+}
 CONTRACT = {
     "resource_mode": str,
     "dispatch_posture": str,
@@ -48,6 +56,7 @@ def service(
         report=_report,
         scrape=lambda *_: scrape_of(found),
         lifecycle_enabled=lambda: enable_lifecycle,
+        runbooks=lambda: RUNBOOKS,
     )
 
 
@@ -95,6 +104,10 @@ def ask(
         ("/", "text/html; charset=utf-8", "<!doctype html>"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "# TYPE surge_factor gauge"),
         ("/api/v1/report", "application/json", '"resource_mode": "surge"'),
+        ("/runbooks/", "text/html; charset=utf-8", "<h1>Runbooks</h1>"),
+        ("/runbooks/SurgeX", "text/html; charset=utf-8", "<h1>SurgeX</h1>"),
+        ("/runbooks/SurgeX.md", "text/markdown; charset=utf-8", "# SurgeX"),
+        ("/runbooks/README.md", "text/markdown; charset=utf-8", "# Runbooks"),
         ("/-/healthy", "text/plain; charset=utf-8", "Healthy."),
         ("/-/ready", "text/plain; charset=utf-8", "Ready."),
     ],
@@ -116,6 +129,37 @@ def test_an_unknown_path_is_answered_with_the_known_ones(target: str) -> None:
     assert all(path in response.body.decode() for path in ROUTES)
 
 
+@pytest.mark.parametrize(
+    "target", ["/runbooks/SurgeZ", "/runbooks/SurgeX/", "/runbooks/surgex", "/runbooks/../SurgeX"]
+)
+def test_an_unknown_runbook_is_answered_with_the_known_ones(target: str) -> None:
+    response = get(target)
+
+    assert response.status == 404
+    assert f"expected /runbooks/ and one of SurgeX, got {target!r}" in response.body.decode()
+
+
+def test_a_link_between_runbooks_leads_from_page_to_page() -> None:
+    index, page = get("/runbooks/").body.decode(), get("/runbooks/SurgeX").body.decode()
+
+    assert '<a href="SurgeX">SurgeX</a>' in index
+    assert '<a href="SurgeY">SurgeY</a>, <a href="./">all</a>' in page
+    assert '<a href="http://gitea/docs.md">Gitea</a>' in page
+
+
+def test_nothing_in_a_runbook_is_markup_but_its_markdown() -> None:
+    page = get("/runbooks/SurgeX").body.decode()
+
+    assert "<script" not in page
+    assert 'href="javascript' not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "report | head &amp;&amp; echo &lt;x&gt;" in page
+
+
+def test_a_runbook_needs_nothing_of_what_a_scrape_does() -> None:
+    assert get("/runbooks/SurgeX", service(broken)).status == 200
+
+
 def test_a_proxy_may_ask_with_the_whole_address() -> None:
     assert get("http://somewhere:10074/-/healthy").status == 200
 
@@ -133,6 +177,7 @@ def test_a_target_that_is_no_address_is_a_bad_request() -> None:
         ("POST", "/metrics", "GET, HEAD"),
         ("DELETE", "/", "GET, HEAD"),
         ("OPTIONS", "/api/v1/report", "GET, HEAD"),
+        ("POST", "/runbooks/SurgeX", "GET, HEAD"),
         ("GET", "/-/reload", "POST"),
         ("HEAD", "/-/reload", "POST"),
         ("PUT", "/-/reload", "POST"),
@@ -146,7 +191,9 @@ def test_a_wrong_method_is_answered_with_the_right_ones(
     assert (response.status, response.headers["Allow"]) == (405, allowed)
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/report", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/report", "/runbooks/SurgeX", "/-/healthy", "/-/ready"]
+)
 def test_head_is_answered_like_get(path: str) -> None:
     assert ask("HEAD", path) == ask("GET", path)
 

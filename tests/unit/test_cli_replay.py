@@ -89,18 +89,22 @@ def test_markdown_tells_the_timeline_what_it_adds_up_to_and_what_to_change() -> 
 
     assert (result.exit_code, result.stderr) == (0, "")
     text = result.stdout
-    assert text.startswith("# 2 pages and 0 tickets in up to a week\n")
+    assert text.startswith("# 2 pages and 1 ticket in up to a week\n")
     assert "2026-03-29 19:04 to 2026-03-29 23:03 UTC, looked at every 1 min through" in text
     assert "no seasonal test in all of this time" in text
     assert (
-        "| 2026-03-29 20:06 | 1 h 17 min | page | gitea_outages | warning |  | 10 | 1"
+        "| 2026-03-29 20:06 | 1 h 17 min | ticket | gitea_outages | warning |  | 10 | 1"
         " | 3 of 60 Gitea checks failed in the last 1 h | Cache forge state"
         " | value fell to 0 |\n"
     ) in text
+    assert (
+        "| 2026-03-29 20:09 | 15 min | page | gitea_down | critical |  | 540 | 300"
+        " | Gitea has been down for 5 min: 6 of 60 Gitea checks failed in the last 1 h"
+    ) in text
     assert "| caller_failures | warning | b_bot | 0.5 | 0.2 |" in text
-    assert "| gitea_outages | warning | page | 1 | 1.0 | 1 h 17 min | 1 h 17 min |\n" in text
+    assert "| gitea_outages | warning | ticket | 1 | 1.0 | 1 h 17 min | 1 h 17 min |\n" in text
     assert "| gitea_outages | warning | 1 | 1.0 | 11 | never |\n" in text
-    assert "--set gitea_outages.warning=11`" in text
+    assert "--set gitea_outages.warning=11 --set gitea_down.critical=550`" in text
 
 
 def test_json_has_stable_keys() -> None:
@@ -115,8 +119,8 @@ def test_json_has_stable_keys() -> None:
     assert found["episodes"][0] == {
         "signal": "gitea_outages",
         "severity": "warning",
-        "caller": None,
-        "notice": "page",
+        "subject": None,
+        "notice": "ticket",
         "active_since": "2026-03-29T20:04:00+00:00",
         "start": "2026-03-29T20:06:00+00:00",
         "end": "2026-03-29T21:23:00+00:00",
@@ -129,18 +133,18 @@ def test_json_has_stable_keys() -> None:
         "resolution": "fell",
         "resolved_value": 0.0,
     }
-    assert found["episodes"][1]["caller"] == "b_bot"
+    assert [e["subject"] for e in found["episodes"]] == [None, None, "b_bot"]
     assert len(found["summary"]) == sum(len(signal.thresholds) for signal in SIGNALS)
-    assert found["summary"][-2] == {
+    assert found["summary"][-6] == {
         "signal": "gitea_outages",
         "severity": "warning",
-        "notice": "page",
+        "notice": "ticket",
         "episodes": 1,
         "episodes_per_week": 1.0,
         "seconds": 4620.0,
         "seconds_per_week": 4620.0,
     }
-    assert found["suggestions"][-1] == {
+    assert found["suggestions"][-2] == {
         "signal": "gitea_outages",
         "severity": "warning",
         "threshold": 1.0,
@@ -162,14 +166,20 @@ def test_calm_telemetry_has_nothing_to_tell() -> None:
 def test_another_threshold_is_tried_with_set() -> None:
     telemetry()
 
-    found = replay("--set", "gitea_outages.warning=20", "--set", "caller_failures.min_requests=99")
+    found = replay(
+        *("--set", "gitea_outages.warning=20", "--set", "gitea_down.critical=541"),
+        *("--set", "caller_failures.min_requests=99"),
+    )
 
     assert found["episodes"] == []
 
 
 def test_set_goes_before_the_configuration() -> None:
     telemetry()
-    write("surge.yml", b"signals: {gitea_outages: {warning: 20}}\n")
+    write(
+        "surge.yml",
+        b"signals: {gitea_outages: {warning: 20}, gitea_down: {min_failed_checks: 11}}\n",
+    )
 
     given = ("--config.file", "surge.yml")
     configured = replay(*given)
@@ -283,7 +293,11 @@ def test_telemetry_of_a_wrong_clock_alone_is_replayed_in_its_own_time(clock: Fak
     clock.set_wall(NOW - 1000 * DAY)
     telemetry()
 
-    assert [e["signal"] for e in replay()["episodes"]] == ["gitea_outages", "caller_failures"]
+    assert [e["signal"] for e in replay()["episodes"]] == [
+        "gitea_outages",
+        "gitea_down",
+        "caller_failures",
+    ]
 
 
 def test_long_work_shows_a_progress_bar_on_a_terminal(
@@ -322,7 +336,7 @@ def test_the_picture_shows_demand_and_each_signal_that_alerted_once() -> None:
     replay("--plot", "replay.svg")
 
     drawn = Path("replay.svg").read_text(encoding="utf-8")
-    for name in ("requests", "expected", "gitea_outages", "caller_failures"):
+    for name in ("requests", "expected", "gitea_outages", "gitea_down", "caller_failures"):
         assert drawn.count(f">{name}<") == 1
     assert "heavy_batch" not in drawn
 

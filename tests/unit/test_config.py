@@ -215,6 +215,17 @@ def test_thresholds_and_parameters_take_the_place_of_the_tables() -> None:
     }
 
 
+def test_a_row_that_is_only_ever_critical_can_be_configured() -> None:
+    config = parse("signals:\n  gitea_down: {critical: 60, min_failed_checks: 3}\n")
+
+    assert tuning(config).thresholds["gitea_down", Severity.CRITICAL] == 60.0
+    assert tuning(config).parameters["gitea_down", "min_failed_checks"] == 3.0
+    with pytest.raises(
+        ConfigError, match=r"gitea_down\.warning; known there: critical, min_failed"
+    ):
+        parse("signals:\n  gitea_down: {warning: 60}\n")
+
+
 def test_capacity_and_batch_callers_are_tuning_too() -> None:
     config = parse("capacity_requests_per_second: 2\nbatch_callers: [nightly, '*_sweep']\n")
 

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from surge_exporter import signals
-from surge_exporter.core.series import clean_label
+from surge_exporter.core.series import OTHER, clean_label
 from surge_exporter.metrics import COLLECTOR_DURATION, COLLECTOR_SUCCESS, COLLECTORS, METRICS
 from surge_exporter.model import DemandLevel, Dependency, DispatchPosture, ResourceMode, Source
 from surge_exporter.snapshot import Family, HistogramValue, RawTotals, SeriesCount, Snapshot
@@ -196,6 +196,7 @@ def test_a_scrape_can_be_restricted_to_some_names(name: str) -> None:
             ["surge_forecast_history_seconds", "surge_source_last_record_timestamp_seconds"],
         ),
         (of_dependencies(up=None), ["surge_dependency_up"]),
+        (of_dependencies(down_seconds=None), ["surge_dependency_down_seconds"]),
         (of_dependencies(last_change=None), ["surge_dependency_last_change_timestamp_seconds"]),
         (snapshot(), ["surge_capacity_requests_per_second"]),
         (snapshot(totals=replace(totals(), series=())), ["surge_inference_tokens_total"]),
@@ -303,6 +304,54 @@ def test_every_level_of_every_signal_has_a_threshold_and_is_active_or_not() -> N
     assert set(active) == set(samples(snapshot(), "surge_signal_threshold")) == keys
     assert active["warning", "demand_surge"] == 1.0
     assert active["critical", "demand_surge"] == 0.0
+
+
+def test_every_further_number_of_every_signal_is_shown_as_configured() -> None:
+    usual = signals.default_tuning()
+    changed = {**usual.parameters, ("caller_failures", "min_requests"): 7.0}
+    shown = samples(snapshot(tuning=replace(usual, parameters=changed)), "surge_signal_parameter")
+
+    assert set(shown) == {(name, s.name) for s in signals.SIGNALS for name in s.parameters}
+    assert shown["min_requests", "caller_failures"] == 7.0
+    assert shown["dominant_share", "heavy_batch"] == 0.6
+
+
+def test_what_is_down_now_is_active_and_shown_with_how_long_it_has_been() -> None:
+    found = of_dependencies(failed_checks=7, up=False, down_seconds=420.0)
+
+    assert samples(found, "surge_dependency_down_seconds")["gitea",] == 420.0
+    assert samples(found, "surge_signal_active")["critical", "gitea_down"] == 1.0
+    assert samples(found, "surge_signal_active")["warning", "gitea_flapping"] == 0.0
+
+
+def test_the_tokens_of_a_caller_are_shown_and_whether_its_work_can_wait() -> None:
+    named, batch, *_ = callers()
+    made = (
+        replace(named, caller="chat"),
+        replace(batch, caller="Nightly_Batch"),
+        replace(batch, caller="old_batch", requests=0),
+        replace(batch, caller=OTHER),
+    )
+    found = snapshot(observation=observation(callers=made))
+
+    assert samples(found, "surge_caller_batch") == {("chat",): 0.0, ("Nightly_Batch",): 1.0}
+    assert samples(found, "surge_caller_tokens")["chat",] == named.volume.tokens
+    assert len(samples(found, "surge_caller_tokens")) == len(made)
+
+
+def test_each_directory_of_a_source_is_shown_once() -> None:
+    found = snapshot(
+        sources=(
+            source(Source.REQUESTS, directories=("0a", "0b")),
+            source(Source.HEARTBEAT, directories=("0a",)),
+        )
+    )
+
+    assert samples(found, "surge_source_directory_info") == {
+        ("0a", "requests"): 1.0,
+        ("0b", "requests"): 1.0,
+        ("0a", "heartbeat"): 1.0,
+    }
 
 
 def test_a_configured_capacity_is_shown() -> None:

@@ -56,6 +56,7 @@ def test_nothing_is_known_without_ticks() -> None:
             downtime_seconds=0.0,
             up=None,
             last_change=None,
+            down_seconds=None,
         )
         for dependency in (Dependency.GITEA, Dependency.INFERENCE)
     )
@@ -96,6 +97,41 @@ def test_an_outage_goes_on_while_the_newest_failed_check_is_fresh() -> None:
 
     assert gitea(window, NOW + 10 * MINUTE).downtime_seconds == 10 * MINUTE
     assert gitea(window, NOW + 30 * MINUTE).downtime_seconds == STALE_AFTER
+
+
+@pytest.mark.parametrize(
+    ("alive", "down_minutes"),
+    [
+        ([UP, UP], 0),
+        ([UP, DOWN], 0),
+        ([UP, DOWN, DOWN, None, DOWN], 3),
+        ([DOWN, DOWN, DOWN, UP], 0),
+        ([DOWN, DOWN, UP, DOWN, DOWN], 1),
+        ([DOWN] * 90, 89),
+    ],
+)
+def test_what_is_down_has_been_so_since_its_first_failed_check_without_a_passed_one(
+    alive: Sequence[bool | None], down_minutes: int
+) -> None:
+    health = gitea(hourly_window(*minutely(alive)))
+
+    assert health.down_seconds == down_minutes * MINUTE
+
+
+def test_for_how_long_it_has_been_down_grows_with_time_until_its_checks_are_stale() -> None:
+    window = hourly_window(*minutely([UP, DOWN, DOWN]))
+
+    assert gitea(window, NOW + 90).down_seconds == MINUTE + 90
+    assert gitea(window, NOW + STALE_AFTER).down_seconds == MINUTE + STALE_AFTER
+    assert gitea(window, NOW + STALE_AFTER + 1).down_seconds is None
+
+
+def test_a_failed_check_of_a_fast_clock_has_been_down_for_no_time() -> None:
+    window = hourly_window()
+    window.add([tick(NOW + 50, gitea=False)], NOW)
+
+    assert gitea(window, NOW + 45).down_seconds == 0.0
+    assert gitea(window, NOW + 55).down_seconds == 5.0
 
 
 def test_an_outage_that_began_before_the_window_counts_from_its_edge() -> None:

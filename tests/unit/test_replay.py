@@ -25,7 +25,7 @@ from surge_exporter.model import (
     UnixSeconds,
 )
 from surge_exporter.playback import Playback
-from surge_exporter.signals import default_tuning, judge, surge_factors
+from surge_exporter.signals import ROWS, default_tuning, judge, surge_factors
 from tests.replays import HOURLY, PLANTED, START, planted, record, replayed, tuned
 from tests.telemetry import request, spread, tick
 
@@ -62,7 +62,9 @@ def episode(playback: Playback, signal: str) -> Episode:
 
 
 def test_each_trouble_is_told_of_once_and_nothing_else_is(playback: Playback) -> None:
-    assert started(playback) == [
+    told = [key for key in started(playback) if ROWS[key[0]].advises]
+
+    assert told == [
         ("gitea_outages", "warning", ""),
         ("inference_failures", "warning", ""),
         ("caller_failures", "warning", "pr_review"),
@@ -71,9 +73,27 @@ def test_each_trouble_is_told_of_once_and_nothing_else_is(playback: Playback) ->
     ]
 
 
+def test_what_sharpens_a_trouble_is_told_while_it_lasts_and_at_no_other_time(
+    playback: Playback,
+) -> None:
+    sharper = [e for e in playback.episodes if not ROWS[e.key.signal].advises]
+
+    assert {e.key.signal for e in sharper} == {
+        "gitea_down",
+        "inference_down",
+        "inference_flapping",
+    }
+    for found in sharper:
+        is_gitea = found.key.signal.startswith("gitea")
+        kind = EpisodeKind.GITEA_OUTAGE if is_gitea else EpisodeKind.INFERENCE_FAILURES
+        begin, long, _ = PLANTED[kind]
+        assert begin < hours(found.start) < begin + long
+
+
 @pytest.mark.parametrize(
     ("signal", "kind", "told_within", "over_within"),
     [
+        ("gitea_down", EpisodeKind.GITEA_OUTAGE, 0.1, 0.2),
         ("gitea_outages", EpisodeKind.GITEA_OUTAGE, 0.25, 1.4),
         ("inference_failures", EpisodeKind.INFERENCE_FAILURES, 0.25, 1.4),
         ("caller_failures", EpisodeKind.FAILING_CALLER, 0.6, 1.5),
@@ -228,19 +248,22 @@ def test_nothing_is_suggested_where_nothing_alerts_too_often(playback: Playback)
 def test_an_outage_that_goes_on_ends_with_the_logs() -> None:
     ticks = [tick(START + 60 * n, gitea=n < 30) for n in range(60)]
 
-    (found,) = replayed(Recorded([], ticks), step=60.0).episodes
+    remembered, down = replayed(Recorded([], ticks), step=60.0).episodes
 
-    assert (found.end, found.resolution) == (None, Resolution.END_OF_LOGS)
-    assert hours(found.start) == 32 / 60
+    for found in (down, remembered):
+        assert (found.end, found.resolution) == (None, Resolution.END_OF_LOGS)
+    assert (remembered.key.signal, hours(remembered.start)) == ("gitea_outages", 32 / 60)
+    assert (down.key.signal, hours(down.start)) == ("gitea_down", 35 / 60)
 
 
 def test_telemetry_that_stops_ends_an_episode_as_stale() -> None:
     ticks = [tick(START + 60 * n, gitea=n < 30) for n in range(60)]
     later = [tick(START + DAY, gitea=True)]
 
-    (found,) = replayed(Recorded([], [*ticks, *later]), step=60.0).episodes
+    found = replayed(Recorded([], [*ticks, *later]), step=60.0).episodes
 
-    assert found.resolution is Resolution.STALE
+    assert {e.key.signal for e in found} == {"gitea_outages", "gitea_down"}
+    assert {e.resolution for e in found} == {Resolution.STALE}
 
 
 def test_a_caller_that_falls_silent_leaves_nothing_to_measure() -> None:

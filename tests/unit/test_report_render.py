@@ -14,6 +14,7 @@ from surge_exporter.model import (
     Dependency,
     Observation,
     RejectReason,
+    Seconds,
     Source,
     UnixSeconds,
     Verdict,
@@ -282,9 +283,20 @@ def test_a_signal_is_listed_with_its_numbers_and_its_caller() -> None:
             "value": 0.4123,
             "threshold": 0.25,
             "caller": "nightly_batch",
+            "subject": "nightly_batch",
             "evidence": "",
         }
     ]
+
+
+def test_a_signal_that_is_about_a_horizon_names_no_caller() -> None:
+    usual = calm()
+    bad = replace(usual.demand.forecast, mase=2.0, history_seconds=Seconds(8 * 24 * HOUR))
+    observed = replace(usual, demand=replace(usual.demand, forecasts=(bad,)))
+
+    (found,) = json_of(observed)["signals"]
+
+    assert (found["signal"], found["caller"], found["subject"]) == ("forecast_error", None, "6h")
 
 
 def test_a_time_that_no_date_can_say_is_shown_as_the_last_that_one_can() -> None:

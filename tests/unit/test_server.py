@@ -34,6 +34,7 @@ def service(found: Callable[[], Snapshot] = snapshot) -> Service:
         report=lambda _: "{}",
         scrape=lambda *_: Scrape(CollectorRegistry()),
         lifecycle_enabled=lambda: True,
+        runbooks=dict,
     )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from operator import ge, gt
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,9 @@ from surge_exporter.model import (
 from surge_exporter.signals import (
     ACTIONS,
     MAINTAIN,
+    ROWS,
     SIGNALS,
+    Agreement,
     Signal,
     default_tuning,
     demand_level,
@@ -53,6 +56,7 @@ def observed(
     callers: tuple[CallerDemand, ...] = (),
     failed_gitea: int = 0,
     failed_inference: int = 0,
+    dependencies: tuple[DependencyHealth, ...] = (),
     mase: float | None = None,
     history_days: float = 7.0,
 ) -> Observation:
@@ -77,7 +81,8 @@ def observed(
             ),
         ),
         callers=callers,
-        dependencies=(
+        dependencies=dependencies
+        or (
             health(Dependency.GITEA, failed_gitea),
             health(Dependency.INFERENCE, failed_inference),
         ),
@@ -87,15 +92,22 @@ def observed(
     )
 
 
-def health(dependency: Dependency, failed_checks: int) -> DependencyHealth:
+def health(
+    dependency: Dependency,
+    failed_checks: int = 0,
+    *,
+    outages: int | None = None,
+    down_minutes: float = 0.0,
+) -> DependencyHealth:
     return DependencyHealth(
         dependency=dependency,
         checks=360,
         failed_checks=failed_checks,
-        outages=min(1, failed_checks),
+        outages=min(1, failed_checks) if outages is None else outages,
         downtime_seconds=60.0 * failed_checks,
-        up=True,
+        up=not down_minutes,
         last_change=UnixSeconds(NOW - HOUR),
+        down_seconds=60.0 * down_minutes,
     )
 
 
@@ -116,6 +128,19 @@ def caller(
 
 CALM = observed(callers=(caller("tick"), caller("triage"), caller("chat")))
 
+
+def gitea(**changes: Any) -> Observation:
+    """Return what the core says of a forge in trouble."""
+    trouble = health(Dependency.GITEA, **changes)
+    return observed(dependencies=(trouble, health(Dependency.INFERENCE)))
+
+
+def inference(**changes: Any) -> Observation:
+    """Return what the core says of inference in trouble."""
+    trouble = health(Dependency.INFERENCE, **changes)
+    return observed(dependencies=(health(Dependency.GITEA), trouble))
+
+
 ACTIVE = {
     "demand_surge": observed(factor=1.6),
     "predicted_demand": observed(predicted_hourly=101),
@@ -123,9 +148,21 @@ ACTIVE = {
     "caller_failures": observed(callers=(caller("review", requests=10, failures=4),)),
     "inference_failures": observed(failed_inference=2),
     "gitea_outages": observed(failed_gitea=1),
+    "gitea_down": gitea(failed_checks=5, down_minutes=5),
+    "inference_down": inference(failed_checks=5, down_minutes=5),
+    "gitea_flapping": gitea(failed_checks=4, outages=4),
+    "inference_flapping": inference(failed_checks=4, outages=4),
     "forecast_error": observed(mase=1.6),
 }
-"""For each signal what makes it active, and no other."""
+"""For each signal what makes it active, and no other but what it sharpens."""
+
+SHARPENS = {
+    "gitea_down": "gitea_outages",
+    "gitea_flapping": "gitea_outages",
+    "inference_down": "inference_failures",
+    "inference_flapping": "inference_failures",
+}
+"""Which row's trouble a row tells more of."""
 
 EVERYTHING_AT_ONCE = observed(
     factor=3.5,
@@ -135,8 +172,10 @@ EVERYTHING_AT_ONCE = observed(
         caller("doc_index", token_share=0.3),
         *(caller(f"review{n}", requests=10, failures=9 - n) for n in range(5)),
     ),
-    failed_gitea=3,
-    failed_inference=4,
+    dependencies=tuple(
+        health(dependency, failed_checks=30, outages=5, down_minutes=6)
+        for dependency in Dependency
+    ),
     mase=2.0,
 )
 
@@ -193,12 +232,18 @@ def test_the_thresholds_are_those_of_the_design() -> None:
         ("caller_failures", "warning"): 0.2,
         ("inference_failures", "warning"): 2.0,
         ("gitea_outages", "warning"): 1.0,
+        ("gitea_down", "critical"): 300.0,
+        ("inference_down", "critical"): 300.0,
+        ("gitea_flapping", "warning"): 4.0,
+        ("inference_flapping", "warning"): 4.0,
         ("forecast_error", "warning"): 1.5,
     }
     assert tuning.parameters == {
         ("heavy_batch", "dominant_share"): 0.6,
         ("heavy_batch", "min_callers"): 3,
         ("caller_failures", "min_requests"): 5,
+        ("gitea_down", "min_failed_checks"): 2,
+        ("inference_down", "min_failed_checks"): 2,
         ("forecast_error", "min_history_days"): 7,
     }
 
@@ -226,28 +271,30 @@ def test_calm_telemetry_makes_no_signal_active() -> None:
 def test_every_row_can_be_active_alone_and_asks_for_its_action(signal: Signal) -> None:
     observation = ACTIVE[signal.name]
 
-    assert active(observation) == {signal.name}
+    assert active(observation) - {SHARPENS.get(signal.name)} == {signal.name}
     assert actions(observation) == [signal.action.slug]
 
 
 @each_signal
 def test_every_threshold_can_be_configured(signal: Signal) -> None:
-    thresholds = {**TUNING.thresholds, (signal.name, Severity.WARNING): 1e9}
+    mildest = next(iter(signal.thresholds))
+    thresholds = {**TUNING.thresholds, (signal.name, mildest): 1e9}
     tuning = dataclasses.replace(TUNING, thresholds=thresholds)
 
-    assert active(ACTIVE[signal.name], tuning) == set()
+    assert active(ACTIVE[signal.name], tuning) <= {SHARPENS.get(signal.name)}
     assert active(EVERYTHING_AT_ONCE, tuning) >= {s.name for s in SIGNALS} - {signal.name}
 
 
 @each_signal
 def test_a_finding_names_the_configured_threshold_that_was_exceeded(signal: Signal) -> None:
-    thresholds = {**TUNING.thresholds, (signal.name, Severity.WARNING): 0.125}
+    mildest = next(iter(signal.thresholds))
+    thresholds = {**TUNING.thresholds, (signal.name, mildest): 0.125}
     tuning = dataclasses.replace(TUNING, thresholds=thresholds)
 
     (finding,) = (
         f
         for f in judge(ACTIVE[signal.name], tuning).findings
-        if f.signal == signal.name and f.severity is Severity.WARNING
+        if f.signal == signal.name and f.severity is mildest
     )
 
     assert finding.threshold == 0.125
@@ -259,7 +306,113 @@ def test_a_row_changes_of_the_verdict_what_it_says_it_sets(signal: Signal) -> No
     verdict = judge(ACTIVE[signal.name], TUNING)
 
     changed = {verdict.resource_mode, verdict.dispatch_posture}
-    assert changed - {ResourceMode.STEADY, DispatchPosture.NORMAL} == {signal.sets} - {None}
+    rows = (signal, ROWS.get(SHARPENS.get(signal.name, ""), signal))
+    assert changed - {ResourceMode.STEADY, DispatchPosture.NORMAL} == {
+        row.sets for row in rows
+    } - {None}
+
+
+@each_signal
+def test_a_row_that_does_not_advise_changes_nothing_of_the_verdict(signal: Signal) -> None:
+    if signal.advises:
+        assert signal.name not in SHARPENS
+        return
+    everyone_else = {key: 1e9 for key in TUNING.thresholds if key[0] in (signal.name, *SHARPENS)}
+    without = dataclasses.replace(TUNING, thresholds={**TUNING.thresholds, **everyone_else})
+    observation = ACTIVE[signal.name]
+
+    alone, judged = judge(observation, without), judge(observation, TUNING)
+
+    assert signal.name in {finding.signal for finding in judged.findings}
+    assert dataclasses.replace(judged, findings=()) == dataclasses.replace(alone, findings=())
+
+
+def test_a_row_that_does_not_advise_is_no_reason_to_say_that_nothing_is_active() -> None:
+    thresholds = {**TUNING.thresholds, ("gitea_outages", Severity.WARNING): 100.0}
+    tuning = dataclasses.replace(TUNING, thresholds=thresholds)
+
+    (recommendation,) = judge(ACTIVE["gitea_down"], tuning).recommendations
+
+    assert recommendation.text == (
+        "Maintain current allocation: no active signal asks for more at 10.0 requests/h"
+    )
+
+
+@each_signal
+def test_a_row_that_is_about_some_series_of_its_metric_says_which(signal: Signal) -> None:
+    assert set(signal.matchers) <= set(signal.metric.labels)
+    rest = set(signal.metric.labels) - set(signal.matchers)
+    assert rest == ({signal.subject_label} - {None})
+    subjects = {m.subject for m in signal.measure(ACTIVE[signal.name], TUNING)}
+    assert subjects == {""} or rest
+
+
+def test_rows_on_one_metric_are_about_different_series_of_it() -> None:
+    about = [(signal.metric.name, *sorted(signal.matchers.items())) for signal in SIGNALS]
+
+    assert len(set(about)) == len(about)
+
+
+def test_exporters_are_put_together_unless_all_or_each_see_the_whole() -> None:
+    said = {
+        agreement: [signal.name for signal in SIGNALS if signal.agreement is agreement]
+        for agreement in Agreement
+    }
+
+    assert said[Agreement.HALF] == ["gitea_outages", "gitea_down", "gitea_flapping"]
+    assert said[Agreement.EACH] == [
+        "inference_failures",
+        "inference_down",
+        "inference_flapping",
+        "forecast_error",
+    ]
+
+
+def test_what_the_window_remembers_is_a_ticket_and_what_is_down_now_a_page() -> None:
+    pages = {signal.name for signal in SIGNALS if signal.pages}
+
+    assert pages == {
+        "demand_surge",
+        "predicted_demand",
+        "caller_failures",
+        "gitea_down",
+        "inference_down",
+    }
+
+
+@pytest.mark.parametrize(
+    ("failed_checks", "down_minutes", "is_down"),
+    [(2, 5.0, True), (1, 60.0, False), (5, 4.9, False), (5, 0.0, False)],
+)
+def test_a_dependency_is_down_after_five_minutes_and_two_failed_checks(
+    failed_checks: int, down_minutes: float, *, is_down: bool
+) -> None:
+    observation = gitea(failed_checks=failed_checks, down_minutes=down_minutes)
+
+    assert ("gitea_down" in active(observation)) is is_down
+
+
+def test_what_is_not_known_of_a_dependency_is_not_judged_as_down() -> None:
+    unknown = dataclasses.replace(
+        health(Dependency.GITEA, failed_checks=9), up=None, down_seconds=None
+    )
+    observation = observed(dependencies=(unknown, health(Dependency.INFERENCE)))
+
+    assert list(ROWS["gitea_down"].measure(observation, TUNING)) == []
+    assert "gitea_down" not in active(observation)
+
+
+@pytest.mark.parametrize(
+    ("signal", "evidence"),
+    [
+        ("gitea_down", "Gitea has been down for 5 min: 5 of 360 Gitea checks failed in the"),
+        ("inference_flapping", "inference was down 4 times in the last 6 h"),
+    ],
+)
+def test_a_finding_that_does_not_advise_has_its_evidence(signal: str, evidence: str) -> None:
+    (found,) = (f for f in judge(ACTIVE[signal], TUNING).findings if f.signal == signal)
+
+    assert found.evidence.startswith(evidence)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +447,23 @@ def test_a_forecast_is_judged_once_it_has_been_tried_for_long() -> None:
     assert active(young) == set()
     assert active(young, tuning) == {"forecast_error"}
     assert active(observed(mase=1.5)) == set()
+
+
+def test_a_forecast_is_judged_for_each_horizon_that_has_a_record() -> None:
+    usual = observed(mase=2.0)
+    (six_hours,) = usual.demand.forecasts
+    others = tuple(
+        dataclasses.replace(six_hours, horizon_seconds=Seconds(hours * HOUR), mase=mase)
+        for hours, mase in ((1, 1.7), (24, None), (48, 1.2))
+    )
+    demand = dataclasses.replace(usual.demand, forecasts=(*others, six_hours))
+
+    findings = judge(dataclasses.replace(usual, demand=demand), TUNING).findings
+
+    assert {f.subject: f.evidence.partition(" were")[0] for f in findings} == {
+        "1h": "forecasts for 1 h",
+        "6h": "forecasts for 6 h",
+    }
 
 
 def test_the_batch_callers_can_be_configured() -> None:

@@ -12,11 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from surge_exporter.runtime.watch import (
-    MISSED_AFTER_SECONDS,
-    Watcher,
-    is_on_remote_file_system,
-)
+from surge_exporter.runtime.mounts import is_on_remote_file_system
+from surge_exporter.runtime.watch import MISSED_AFTER_SECONDS, Watcher
 from surge_exporter.snapshot import WatchMode
 from tests.fakes import FakeClock
 
@@ -254,7 +251,9 @@ def test_the_kind_of_the_innermost_mount_says_whether_others_may_write(
     """Case 43."""
     other = "ext4" if is_remote else "nfs"
     mounts = {"/": other, "/logs": kind, "/logs/inner": other, "/logs2": other}
-    found = [SimpleNamespace(mountpoint=path, fstype=type_) for path, type_ in mounts.items()]
+    found = [
+        SimpleNamespace(mountpoint=path, fstype=type_, device="") for path, type_ in mounts.items()
+    ]
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: found)
 
     assert is_on_remote_file_system("/logs/of/agents") is is_remote

@@ -13,6 +13,7 @@ from surge_exporter import __version__
 from surge_exporter import config as configuration
 from surge_exporter.commands import options
 from surge_exporter.commands.options import USAGE_ERROR, Fault
+from surge_exporter.commands.prose import runbooks
 from surge_exporter.config import Config
 from surge_exporter.core.cycle import Cycle
 from surge_exporter.core.history import BUCKET_SECONDS
@@ -114,6 +115,7 @@ class Exporter:
             report=_report,
             scrape=lambda visitor, patience: self._scrape(visitor, patience, stock),
             lifecycle_enabled=self._lifecycle_enabled,
+            runbooks=runbooks,
         )
         self._bound = config.web.listen_addresses
         return WebServer(config.web.listen_addresses, service)

@@ -15,7 +15,7 @@ class Key(NamedTuple):
     signal: str
     severity: Severity
     subject: str
-    """The caller, or "" for the whole fleet."""
+    """The caller or the horizon, or "" for the whole fleet."""
 
 
 class Reading(NamedTuple):

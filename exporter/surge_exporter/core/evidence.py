@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from surge_exporter.core.series import OTHER
-from surge_exporter.model import HOUR, UNKNOWN, Dependency, Observation, SurgeTest, Tuning
+from surge_exporter.model import (
+    HOUR,
+    UNKNOWN,
+    Dependency,
+    DependencyHealth,
+    Observation,
+    SurgeTest,
+    Tuning,
+)
 
 _DECIMALS_BELOW = 100.0
 
@@ -35,6 +43,28 @@ def spoken_span(seconds: float) -> str:
     ('6 h', '15 min')
     """
     return f"{seconds / HOUR:g} h" if seconds >= HOUR else f"{seconds / 60:g} min"
+
+
+def duration(seconds: float) -> str:
+    """Return what something took, in its two largest units.
+
+    >>> duration(45), duration(5400), duration(0)
+    ('45 s', '1 h 30 min', '0 s')
+    """
+    minutes = round(seconds / 60)
+    if not minutes or seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:g} s"
+    hours, minutes = divmod(minutes, 60)
+    return " ".join(f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "min")) if n)
+
+
+def horizon_label(seconds: float) -> str:
+    """Return a horizon as the label value that names it.
+
+    >>> horizon_label(21600.0)
+    '6h'
+    """
+    return f"{seconds / HOUR:g}h"
 
 
 def demand_surge(observation: Observation, _: Tuning) -> Iterator[Measurement]:
@@ -76,16 +106,20 @@ def predicted_demand(observation: Observation, tuning: Tuning) -> Iterator[Measu
 
 
 def forecast_error(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
-    """Measure the error of finished forecasts, where enough history has been forecast."""
-    forecast = observation.demand.forecast
-    least_days = tuning.parameters["forecast_error", "min_history_days"]
-    history = forecast.history_seconds
-    if forecast.mase is not None and history is not None and history >= least_days * 24 * HOUR:
-        yield Measurement(
-            forecast.mase,
-            f"forecasts for {_span(observation)} were wrong by {forecast.mase:.2f} times as much"
-            f" as yesterday's demand would have been",
-        )
+    """Measure each horizon's error of finished forecasts, where it learned from enough history.
+
+    The subject is the horizon, as the label names it: a horizon may be bad for itself alone.
+    """
+    least_seconds = tuning.parameters["forecast_error", "min_history_days"] * 24 * HOUR
+    for forecast in observation.demand.forecasts:
+        history = forecast.history_seconds
+        if forecast.mase is not None and history is not None and history >= least_seconds:
+            yield Measurement(
+                forecast.mase,
+                f"forecasts for {spoken_span(forecast.horizon_seconds)} were wrong by"
+                f" {forecast.mase:.2f} times as much as yesterday's demand would have been",
+                horizon_label(forecast.horizon_seconds),
+            )
 
 
 def heavy_batch(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
@@ -176,11 +210,52 @@ def failed_checks(dependency: Dependency, what: str) -> Measure:
     """Return a measure of the failed checks of one dependency, called `what` in the evidence."""
 
     def measure(observation: Observation, _: Tuning) -> Iterator[Measurement]:
-        health = next(h for h in observation.dependencies if h.dependency is dependency)
+        health = _health_of(dependency, observation)
+        yield Measurement(float(health.failed_checks), _failed_checks(health, what, observation))
+
+    return measure
+
+
+def down(dependency: Dependency, what: str, signal: str) -> Measure:
+    """Return a measure of how long one dependency has been down, if it is known.
+
+    While it is down, only if as many checks have failed as the parameter of `signal` says: one
+    odd check, and none after it, is no outage however long ago it was.
+    """
+
+    def measure(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
+        health = _health_of(dependency, observation)
+        least = tuning.parameters[signal, "min_failed_checks"]
+        if health.up or (health.down_seconds is not None and health.failed_checks >= least):
+            seconds = health.down_seconds or 0.0
+            yield Measurement(
+                seconds,
+                f"{what} has been down for {duration(round(seconds))}:"
+                f" {_failed_checks(health, what, observation)}",
+            )
+
+    return measure
+
+
+def outages(dependency: Dependency, what: str) -> Measure:
+    """Return a measure of how often one dependency went down."""
+
+    def measure(observation: Observation, _: Tuning) -> Iterator[Measurement]:
+        health = _health_of(dependency, observation)
         yield Measurement(
-            float(health.failed_checks),
-            f"{health.failed_checks} of {health.checks} {what} checks failed"
-            f" in the last {_span(observation)}",
+            float(health.outages),
+            f"{what} was down {counted(health.outages, 'time')} in the last {_span(observation)}",
         )
 
     return measure
+
+
+def _health_of(dependency: Dependency, observation: Observation) -> DependencyHealth:
+    return next(h for h in observation.dependencies if h.dependency is dependency)
+
+
+def _failed_checks(health: DependencyHealth, what: str, observation: Observation) -> str:
+    return (
+        f"{health.failed_checks} of {health.checks} {what} checks failed"
+        f" in the last {_span(observation)}"
+    )

@@ -141,14 +141,16 @@ class HealthWindow:
         start = self._grid.start(last - self._grid.span + 1)
         known_until = summary.newest + self._stale_after_seconds
         runs = summary.runs
+        up = not runs[-1][1] if runs and now <= known_until else None
         return DependencyHealth(
             dependency=dependency,
             checks=summary.checks,
             failed_checks=summary.failed,
             outages=summary.outages,
             downtime_seconds=_downtime(runs, start, min(now, known_until)),
-            up=not runs[-1][1] if runs and now <= known_until else None,
+            up=up,
             last_change=UnixSeconds(float(runs[-1][0])) if runs else None,
+            down_seconds=_down_seconds(runs, now, up=up),
         )
 
     def _summarize(self, dependency: Dependency, last: int) -> _Summary:
@@ -177,6 +179,12 @@ def _read(buckets: Iterable[_Bucket]) -> Iterator[_Change]:
         if not (is_calm and was_calm):
             yield from bucket.read_changes()
         was_calm = is_calm
+
+
+def _down_seconds(runs: list[_Change], now: float, *, up: bool | None) -> float | None:
+    if up is None:
+        return None
+    return 0.0 if up else max(0.0, now - runs[-1][0])  # a fast clock's check may be ahead
 
 
 def _downtime(runs: list[_Change], start: float, until: float) -> float:

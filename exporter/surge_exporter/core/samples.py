@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from surge_exporter.core.evidence import horizon_label, is_batch
+from surge_exporter.core.series import OTHER
 from surge_exporter.model import (
-    HOUR,
     CallerDemand,
     DemandLevel,
     DependencyHealth,
@@ -153,19 +154,17 @@ def predicted_capacity_ratio(snapshot: Snapshot) -> Iterator[Sample]:
         yield (), snapshot.observation.demand.forecast.requests_per_second / capacity
 
 
-def horizon_label(seconds: float) -> str:
-    """Return a horizon as the label value that names it.
-
-    >>> horizon_label(21600.0)
-    '6h'
-    """
-    return f"{seconds / HOUR:g}h"
-
-
 def failure_ratio(caller: CallerDemand, snapshot: Snapshot) -> float | None:
     """Read a caller's failure rate, where it has enough requests to have one."""
     least = snapshot.tuning.parameters["caller_failures", "min_requests"]
     return caller.failure_rate if caller.requests and caller.requests >= least else None
+
+
+def waits(caller: CallerDemand, snapshot: Snapshot) -> float | None:
+    """Read whether a caller's work can wait; None where it has none, or is many callers."""
+    if not caller.requests or caller.caller == OTHER:
+        return None
+    return float(is_batch(caller.caller, snapshot.tuning.batch_callers))
 
 
 def known_level(observation: Observation, verdict: Verdict) -> DemandLevel:
@@ -189,6 +188,18 @@ def tokens(snapshot: Snapshot) -> Iterator[Sample]:
 def thresholds(snapshot: Snapshot) -> Iterator[Sample]:
     """Read every threshold of the signals table, as configured."""
     yield from snapshot.tuning.thresholds.items()
+
+
+def parameters(snapshot: Snapshot) -> Iterator[Sample]:
+    """Read the further numbers of the signals table, as configured."""
+    yield from snapshot.tuning.parameters.items()
+
+
+def directories(snapshot: Snapshot) -> Iterator[Sample]:
+    """Read the fingerprint of each directory that a source is read from."""
+    for source in snapshot.sources:
+        for fingerprint in source.directories:
+            yield (source.source, fingerprint), 1.0
 
 
 def active_signals(snapshot: Snapshot) -> Iterator[Sample]:

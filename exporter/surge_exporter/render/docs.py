@@ -115,7 +115,8 @@ def _alert(signal: Signal) -> str:
     notice = "page" if signal.pages else "ticket"
     if signal.alert is not None:
         return f"{notice} once the seasonal test confirms it"
-    return f"{notice} after {spoken_span(signal.for_seconds)}"
+    after = f"after {spoken_span(signal.for_seconds)}" if signal.for_seconds else "at once"
+    return f"{notice} {after}"
 
 
 def _effect(signal: Signal) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from surge_exporter.core.episodes import Episode, Resolution
-from surge_exporter.core.evidence import counted, spoken_span
+from surge_exporter.core.evidence import counted, duration, spoken_span
 from surge_exporter.model import HOUR, UnixSeconds
 from surge_exporter.playback import Playback, Suggestion, Total, row
 from surge_exporter.render.report import escape, iso
@@ -39,7 +39,7 @@ def to_markdown(playback: Playback) -> str:
         "",
         (
             f"{_minute(playback.start)} to {_minute(playback.end)} UTC, looked at every"
-            f" {_duration(playback.step_seconds)} through windows of"
+            f" {duration(playback.step_seconds)} through windows of"
             f" {spoken_span(playback.horizon_seconds)}."
         ),
         _seasonal_sentence(playback),
@@ -83,7 +83,7 @@ def _timeline(playback: Playback) -> Iterator[str]:
         yield "Nothing would have paged."
         return
     yield (
-        "| start | lasted | | signal | severity | caller | peak | threshold"
+        "| start | lasted | | signal | severity | subject | peak | threshold"
         " | evidence at the start | action | resolved |"
     )
     yield "|---|--:|---|---|---|---|--:|--:|---|---|---|"
@@ -91,7 +91,7 @@ def _timeline(playback: Playback) -> Iterator[str]:
         key = episode.key
         lasted = (playback.end if episode.end is None else episode.end) - episode.start
         yield (
-            f"| {_minute(episode.start)} | {_duration(lasted)}"
+            f"| {_minute(episode.start)} | {duration(lasted)}"
             f" | {_NOTICE[playback.pages(episode)]} | {key.signal} | {key.severity}"
             f" | {escape(key.subject)}"
             f" | {_number(episode.peak)} | {_number(episode.threshold)}"
@@ -118,8 +118,8 @@ def _summary(playback: Playback) -> Iterator[str]:
         weekly = total.episodes / playback.weeks
         yield (
             f"| {total.signal.name} | {total.severity} | {_NOTICE[total.pages]}"
-            f" | {total.episodes} | {weekly:.1f} | {_duration(total.seconds)}"
-            f" | {_duration(total.seconds / playback.weeks)} |"
+            f" | {total.episodes} | {weekly:.1f} | {duration(total.seconds)}"
+            f" | {duration(total.seconds / playback.weeks)} |"
         )
 
 
@@ -159,7 +159,7 @@ def _episode(episode: Episode, playback: Playback) -> dict[str, Any]:
     return {
         "signal": episode.key.signal,
         "severity": episode.key.severity.value,
-        "caller": episode.key.subject or None,
+        "subject": episode.key.subject or None,
         "notice": _NOTICE[playback.pages(episode)],
         "active_since": iso(episode.active_since),
         "start": iso(episode.start),
@@ -208,19 +208,6 @@ def _minute(at: UnixSeconds) -> str:
 
 def _iso_or_none(at: UnixSeconds | None) -> str | None:
     return None if at is None else iso(at)
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in its two largest units.
-
-    >>> _duration(45), _duration(5400), _duration(0)
-    ('45 s', '1 h 30 min', '0 s')
-    """
-    minutes = round(seconds / 60)
-    if not minutes or seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:g} s"
-    hours, minutes = divmod(minutes, 60)
-    return " ".join(f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "min")) if n)
 
 
 def _number(value: float) -> str:

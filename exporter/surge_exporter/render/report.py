@@ -12,6 +12,7 @@ from surge_exporter.model import (
     CallerDemand,
     Demand,
     Dependency,
+    Finding,
     Forecast,
     Observation,
     Severity,
@@ -19,6 +20,7 @@ from surge_exporter.model import (
     UnixSeconds,
     Verdict,
 )
+from surge_exporter.signals import ROWS
 from surge_exporter.snapshot import SourceStatus
 
 TOP_CALLERS = 10
@@ -54,7 +56,8 @@ def report(
                 "severity": finding.severity.value,
                 "value": round(finding.value, 4),
                 "threshold": finding.threshold,
-                "caller": finding.subject or None,
+                "caller": _caller_of(finding),
+                "subject": finding.subject or None,
                 "evidence": finding.evidence,
             }
             for finding in verdict.findings
@@ -245,6 +248,11 @@ def _caller(caller: CallerDemand) -> dict[str, Any]:
         "failures": caller.failures,
         "failure_rate": round(caller.failure_rate, 4),
     }
+
+
+def _caller_of(finding: Finding) -> str | None:
+    is_about_callers = ROWS[finding.signal].subject_label == "caller"
+    return finding.subject if is_about_callers else None
 
 
 def _seasonal(test: SurgeTest | None) -> dict[str, Any]:

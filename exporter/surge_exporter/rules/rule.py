@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from surge_exporter.model import Seconds, Severity
 
+_AT_ONCE = Seconds(0.0)
+
 
 class AlertSeverity(StrEnum):
     """How bad it is, in Prometheus' usual words."""
@@ -24,6 +26,10 @@ class Notify(StrEnum):
     """Somebody must look, on a working day."""
     NOBODY = "nobody"
     """Context for who looks anyway."""
+
+
+OWN_LABELS = ("severity", "notify", "action")
+"""What every alert says of itself, for Alertmanager to route by."""
 
 
 class Board(StrEnum):
@@ -47,8 +53,8 @@ class Alert:
     action: str
     """The slug that automation goes by."""
     expr: str
-    for_seconds: Seconds = Seconds(0.0)
-    keep_firing_seconds: Seconds = Seconds(0.0)
+    for_seconds: Seconds = _AT_ONCE
+    keep_firing_seconds: Seconds = _AT_ONCE
     summary: str
     """One sentence that holds for a whole group of these alerts: no templates, no numbers."""
     description: str

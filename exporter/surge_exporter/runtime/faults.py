@@ -33,6 +33,8 @@ class TailCounts:
     """NULs before text, left by a writer that kept its place in a truncated file."""
     full_scans: int = 0
     """Files read from the start because their lines were in too great disorder to bisect."""
+    directories: tuple[str, ...] = ()
+    """Fingerprints of the directories that its files are in."""
 
 
 class Faults:

@@ -37,7 +37,15 @@ class Scanner:
         self._counts = counts
         self._faults = faults
         self._paths: dict[str, FileKey] = {}
-        self.directories = {os.path.dirname(p) for ps in patterns.values() for p in ps}
+        self.directories_of = {
+            source: {os.path.dirname(pattern) for pattern in globs}
+            for source, globs in patterns.items()
+        }
+
+    @property
+    def directories(self) -> set[str]:
+        """Those of all sources."""
+        return set().union(*self.directories_of.values())
 
     def scan(self) -> Scan:
         """Return every matching file once, under the first source and pattern it matches."""
@@ -72,7 +80,7 @@ class Scanner:
             if before != entry.key and entry.key not in known:
                 self._counts[source].rotations += 1
             self._paths[entry.path] = entry.key
-            self.directories.add(os.path.dirname(entry.path))
+            self.directories_of[source].add(os.path.dirname(entry.path))
         while len(self._paths) > _MOST_PATHS:
             del self._paths[next(iter(self._paths))]
 

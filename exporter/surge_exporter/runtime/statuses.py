@@ -39,4 +39,5 @@ def _status(
         rejected=dict(counts.rejected),
         out_of_window=dict(counts.out_of_window),
         patterns=patterns,
+        directories=tail.directories,
     )

@@ -16,6 +16,7 @@ from surge_exporter.core.lines import MAX_LINE_BYTES
 from surge_exporter.model import Source, UnixSeconds
 from surge_exporter.runtime.begin import Beginnings
 from surge_exporter.runtime.clock import Clock
+from surge_exporter.runtime.directories import Directories
 from surge_exporter.runtime.faults import Faults, TailCounts
 from surge_exporter.runtime.filesystem import Entry, FileSystem
 from surge_exporter.runtime.held import Held
@@ -58,7 +59,7 @@ class Tail:
         self._held = Held(files, clock, self.counts, self._faults, self._memory)
         self._beginnings = Beginnings(clock, window_seconds, timestamps)
         self._is_resuming = False
-        self.directories = self._scanner.directories
+        self._directories = Directories(clock)
         self.grown: set[str] = set()
         """The directories where the last poll found new lines."""
 
@@ -98,6 +99,11 @@ class Tail:
         """The time of a record in a file passed over: there is telemetry at least that old."""
         return self._beginnings.history_before
 
+    @property
+    def directories(self) -> set[str]:
+        """Where its files may appear, be they there yet or not."""
+        return self._scanner.directories
+
     def poll(self) -> Iterator[Chunk]:
         """Yield all that is there to read now; a chunk not taken is read by the next poll."""
         self.grown.clear()
@@ -120,11 +126,13 @@ class Tail:
             counts.last_read = self._clock.now()
 
     def measure(self) -> None:
-        """Bring `files` and `pending_bytes` of the counts up to date."""
+        """Bring `files`, `pending_bytes` and `directories` of the counts up to date."""
+        fingerprints = self._directories.fingerprints(self._scanner.directories_of)
         for source, counts in self.counts.items():
             streams = [stream for stream in self._held.all() if stream.source is source]
             counts.files = len(streams) + self._memory.count(source)
             counts.pending_bytes = sum(_pending_bytes(stream) for stream in streams)
+            counts.directories = fingerprints[source]
 
     def close(self) -> None:
         """Close every file."""

@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 
-import psutil
 from watchdog.events import (
     FileCreatedEvent,
     FileDeletedEvent,
@@ -24,6 +23,7 @@ from watchdog.observers.api import BaseObserver
 
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.filesystem import FileKey
+from surge_exporter.runtime.mounts import is_on_remote_file_system
 from surge_exporter.snapshot import WatchMode, WatchStatus
 
 MISSED_AFTER_SECONDS = 2.0
@@ -40,9 +40,6 @@ _EVENTS: list[type[FileSystemEvent]] = [
     FileMovedEvent,
     FileDeletedEvent,
 ]
-
-_REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "gluster", "lustre", "afs")
-"""File systems that others write to without the kernel here hearing of it, by prefix."""
 
 _log = logging.getLogger(__name__)
 
@@ -253,19 +250,6 @@ class _OverflowCounter(logging.Handler):
         """Listen no more."""
         for name in _OVERFLOW_LOGGERS:
             logging.getLogger(name).removeHandler(self)
-
-
-def is_on_remote_file_system(directory: str) -> bool:
-    """Say whether others may write to a directory without this kernel hearing of it."""
-    mounts = [
-        (mount.mountpoint, mount.fstype)
-        for mount in psutil.disk_partitions(all=True)
-        if os.path.commonpath([mount.mountpoint, directory]) == mount.mountpoint
-    ]
-    if not mounts:
-        return False
-    _, kind = max(mounts, key=lambda mount: len(mount[0]))
-    return kind.lower().startswith(_REMOTE)
 
 
 def _identity(directory: str) -> FileKey | None:

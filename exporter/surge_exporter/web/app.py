@@ -14,11 +14,16 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from surge_exporter.snapshot import Snapshot
+from surge_exporter.web.runbooks import render_runbook
 from surge_exporter.web.status import render_status
 
 _TEXT = "text/plain; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
+_MARKDOWN = "text/markdown; charset=utf-8"
+_RUNBOOKS = "/runbooks/"
+_RUNBOOK_INDEX = "README"
+_MARKDOWN_ENDING = ".md"
 _COMPRESS_FROM_BYTES = 1024
 _PLAIN_ACCEPT = "text/plain"
 _SCRAPE_HEADER = "x-prometheus-scrape-timeout-seconds"
@@ -90,6 +95,8 @@ class Service:
     """Takes who asks, and for how many seconds they are going to wait."""
     lifecycle_enabled: Callable[[], bool]
     """Whether reloading over HTTP is allowed now; a reload may change it."""
+    runbooks: Callable[[], Mapping[str, str]]
+    """The runbooks by alert, and their index as README, in Markdown."""
 
 
 Route = Callable[[Service, WebRequest], WebResponse]
@@ -101,7 +108,7 @@ def handle(service: Service, request: WebRequest) -> WebResponse:
         path = request.path
     except ValueError:  # brackets around what is no address
         return _text(400, f"expected a path, got {request.target!r}\n")
-    routes = ROUTES.get(path)
+    routes = ROUTES.get(_RUNBOOKS if path.startswith(_RUNBOOKS) else path)
     if routes is None:
         return _text(404, f"expected one of {', '.join(ROUTES)}, got {path!r}\n")
     method = "GET" if request.method == "HEAD" else request.method
@@ -177,10 +184,24 @@ def _reload(service: Service, _: WebRequest) -> WebResponse:
     return _text(200, "Reloaded.\n") if fault is None else _text(500, f"{fault}\n")
 
 
+def _runbooks(service: Service, request: WebRequest) -> WebResponse:
+    """Answer with a page, or with its Markdown to whoever asks for the file."""
+    pages = service.runbooks()
+    wanted = request.path.removeprefix(_RUNBOOKS)
+    name = wanted.removesuffix(_MARKDOWN_ENDING) or _RUNBOOK_INDEX
+    if name not in pages:
+        known = ", ".join(page for page in pages if page != _RUNBOOK_INDEX)
+        return _text(404, f"expected {_RUNBOOKS} and one of {known}, got {request.path!r}\n")
+    if wanted.endswith(_MARKDOWN_ENDING):
+        return WebResponse(200, pages[name].encode(), _MARKDOWN)
+    return WebResponse(200, render_runbook(name, pages[name]).encode(), _HTML)
+
+
 ROUTES: Mapping[str, Mapping[str, Route]] = {
     "/": {"GET": _status_page},
     "/metrics": {"GET": _metrics},
     "/api/v1/report": {"GET": _report},
+    _RUNBOOKS: {"GET": _runbooks},
     "/-/healthy": {"GET": _healthy},
     "/-/ready": {"GET": _ready},
     "/-/reload": {"POST": _reload},

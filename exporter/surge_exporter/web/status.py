@@ -17,6 +17,7 @@ REFRESH_SECONDS = 5
 _LINKS = (
     ("/metrics", "Metrics"),
     ("/api/v1/report", "Report as JSON"),
+    ("/runbooks/", "Runbooks"),
     ("/-/healthy", "Healthy"),
     ("/-/ready", "Ready"),
 )

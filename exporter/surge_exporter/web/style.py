@@ -207,3 +207,19 @@ tbody th { min-width: 5.5rem }
   .halves { grid-template-columns: repeat(2, minmax(0, 1fr)) }
 }
 """
+
+PROSE_STYLE = """
+.prose { max-width: 60rem; width: 100%; margin-inline: auto; overflow-wrap: anywhere }
+.prose h1 { font-size: clamp(1.5rem, 4vw, 2.25rem); margin-bottom: .75rem }
+.prose h2 { font-size: 1.25rem; margin: 1.75rem 0 .5rem }
+.prose h3 { font-size: 1rem; margin: 1.25rem 0 .25rem }
+.prose p, .prose ul, .prose pre, .prose table { margin: .6rem 0 }
+.prose ul { list-style: disc; padding-left: 1.4rem }
+.prose li { margin: .35rem 0 }
+.prose td:first-child { padding-left: 0 }
+.prose pre { background: var(--page); border: 1px solid var(--line) }
+.prose code { background: var(--track); border-radius: 4px; padding: .05em .3em }
+.prose pre code { background: none; padding: 0 }
+.prose blockquote { margin: .6rem 0; padding-left: 1rem; border-left: 3px solid var(--line) }
+"""
+"""What a page of text needs besides."""

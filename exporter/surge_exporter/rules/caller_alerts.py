@@ -1,0 +1,102 @@
+"""Alerts on callers by their counters: how fast each uses up what it is allowed to fail."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from surge_exporter.model import HOUR, Seconds
+from surge_exporter.rules.rule import Alert, AlertSeverity, Board, Notify
+from surge_exporter.rules.scope import Scope
+from surge_exporter.rules.traffic import FAILURES, failure_ratio
+from surge_exporter.rules.words import CALLER, PERCENT
+from surge_exporter.signals import INVESTIGATE_FAILURES
+
+_BURN = "SurgeCallerErrorBudgetBurn"
+_LOW_TRAFFIC = "SurgeLowTrafficCallerFailing"
+_MINUTE = 60.0
+
+_LEAST_FAILURES = 5
+"""In a burn rate's long window: with fewer, one bad hour of a small caller would be a page."""
+_LEAST_FAILURES_A_DAY = 3
+"""Of a caller too small for a burn rate: with fewer it could be chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Burn:
+    """So many times too fast, over both windows: the long one is sure, the short one is quick.
+
+    The Site Reliability Workbook, chapter 5, table 5-8, for a budget of 30 days.
+    """
+
+    rate: float
+    long: str
+    short: str
+    guard: str
+    """The window that must hold the least number of failures."""
+
+
+_BURNS = {
+    AlertSeverity.CRITICAL: (_Burn(14.4, "1h", "5m", "1h"), _Burn(6, "6h", "30m", "6h")),
+    AlertSeverity.WARNING: (_Burn(3, "1d", "2h", "6h"), _Burn(1, "3d", "6h", "6h")),
+}
+_FOR = {AlertSeverity.CRITICAL: 2 * _MINUTE, AlertSeverity.WARNING: HOUR}
+_KEEP = {AlertSeverity.CRITICAL: 10 * _MINUTE, AlertSeverity.WARNING: HOUR}
+_NOTIFY = {AlertSeverity.CRITICAL: Notify.PAGE, AlertSeverity.WARNING: Notify.TICKET}
+
+
+def caller_alerts(scope: Scope) -> Iterator[Alert]:
+    """Yield the burn rates' alerts, and the one for callers too small to have a burn rate."""
+    for severity, burns in _BURNS.items():
+        objective = scope.limit(_BURN, severity)
+        yield Alert(
+            name=_BURN,
+            severity=severity,
+            notify=_NOTIFY[severity],
+            action=INVESTIGATE_FAILURES.slug,
+            expr="\nor\n".join(_burning(scope, burn, objective) for burn in burns),
+            for_seconds=Seconds(_FOR[severity]),
+            keep_firing_seconds=Seconds(_KEEP[severity]),
+            summary="A caller fails so often that its error budget will not last.",
+            description=scope.addressed(
+                f"{PERCENT} of the requests of {CALLER} in {{fleet}} fail; the objective is that"
+                f" {100 * objective:g}% succeed."
+            ),
+            recommended_action="Investigate failure rates: look at the caller's newest errors,"
+            " and whether other callers of the same model fail too.",
+            board=Board.CALLERS,
+        )
+    yield Alert(
+        name=_LOW_TRAFFIC,
+        severity=AlertSeverity.WARNING,
+        notify=Notify.TICKET,
+        action=INVESTIGATE_FAILURES.slug,
+        expr=(
+            f"{failure_ratio('1d')} > {scope.limit(_LOW_TRAFFIC, AlertSeverity.WARNING):g}\n"
+            f"and {_failures(scope, '1d')} >= {_LEAST_FAILURES_A_DAY}\n"
+            f"unless {_failures(scope, '6h')} >= {_LEAST_FAILURES}"
+        ),
+        for_seconds=Seconds(5 * _MINUTE),
+        keep_firing_seconds=HOUR,
+        summary="Most requests of a caller with few of them fail.",
+        description=scope.addressed(
+            f"{PERCENT} of the requests of {CALLER} in {{fleet}} failed in the last day, too few"
+            " of them for a burn rate."
+        ),
+        recommended_action="Investigate failure rates: run the caller once by hand, and look at"
+        " its errors.",
+        board=Board.CALLERS,
+    )
+
+
+def _burning(scope: Scope, burn: _Burn, objective: float) -> str:
+    limit = f"({burn.rate:g} * (1 - {objective:g}))"
+    return (
+        f"(\n"
+        f"  {failure_ratio(burn.long)} > {limit}\n"
+        f"  and {failure_ratio(burn.short)} > {limit}\n"
+        f"  and {_failures(scope, burn.guard)} >= {_LEAST_FAILURES}\n"
+        f")"
+    )
+
+
+def _failures(scope: Scope, window: str) -> str:
+    return scope.of("sum", f"increase({scope.series(FAILURES, over=window)})", "caller")
