@@ -83,7 +83,10 @@ class _Exporter:
         self._steps = count(1)
         self._cycle = Cycle(Telemetry())
         self._cycle.set_surge_factors(**surge_factors(_TUNING))
-        self._statuses = {kind: source(kind, lines=0, read_bytes=0) for kind in Source}
+        self._statuses = {
+            kind: source(kind, lines=0, read_bytes=0, directories=(f"{seed:012x}",))
+            for kind in Source
+        }
         start = UnixSeconds(END - _TELEMETRY_SECONDS)
         self._lines = telemetry(_scenario(), seed=seed, start=start, stop=UnixSeconds(math.inf))
         self._next = next(self._lines)

@@ -4,6 +4,7 @@ The rules are those of Grafana's dashboard-linter, which is a program of Go that
 from a package registry of Python or Node; each test says which it stands for.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -244,6 +245,18 @@ def test_thresholds_are_the_tables_own() -> None:
     (signal,) = (s for s in SIGNALS if s.name == "demand_surge")
     steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
     assert [step["value"] for step in steps] == [None, *signal.thresholds.values()]
+
+
+def test_a_threshold_that_is_chosen_for_the_rules_is_that_of_the_dashboards() -> None:
+    files = dashboard_files(Choices(thresholds={"SurgeDemandSurge.warning": 2.25}))
+    (panel,) = (
+        panel
+        for panel in boards.panels(json.loads(files["surge-demand.json"]))
+        if panel["title"] == "Surge factor"
+    )
+    assert "vector(2.25)" in {target["expr"] for target in panel["targets"]}
+    steps = json.loads(files["surge-overview.json"])["panels"][2]["fieldConfig"]["defaults"]
+    assert [step["value"] for step in steps["thresholds"]["steps"]] == [None, 2.25, 3.0]
 
 
 @each_board

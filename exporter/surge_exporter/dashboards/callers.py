@@ -1,5 +1,6 @@
 """Who asks for how much, and whose requests fail?"""
 
+from surge_exporter.dashboards import looks
 from surge_exporter.dashboards.panel import Dashboard, Query, Row, Table, TimeSeries, Unit
 from surge_exporter.dashboards.scope import Scope, most
 from surge_exporter.dashboards.signal_panels import lines_of, signal_row, steps
@@ -32,7 +33,8 @@ def _table(scope: Scope) -> Table:
     by = f"{scope.by}, caller"
 
     def total(name: str) -> str:
-        return f"sum by ({by}) ({scope.recorded(name)})"
+        series = scope.recorded(name) if ":" in name else scope.raw(name)
+        return f"sum by ({by}) ({series})"
 
     return Table(
         title="Callers",
@@ -40,13 +42,19 @@ def _table(scope: Scope) -> Table:
         " tokens whose work can wait; investigate the ones that fail.",
         queries=(
             Query(expr=total("job:surge_caller_requests:sum"), legend="Requests", unit=Unit.COUNT),
+            Query(expr=total("surge_caller_tokens"), legend="Tokens", unit=Unit.COUNT),
             Query(expr=total(_SHARE), legend="Token share", unit=Unit.RATIO),
+            Query(
+                expr=f"max by ({by}) ({scope.raw('surge_caller_batch')})",
+                legend="Can wait",
+                states=looks.CAN_WAIT,
+            ),
             Query(expr=total("job:surge_caller_failures:sum"), legend="Failures", unit=Unit.COUNT),
             Query(
                 expr=total(_FAILURE_RATIO),
                 legend="Failed part",
                 unit=Unit.RATIO,
-                steps=steps("caller_failures"),
+                steps=steps(scope, "caller_failures"),
             ),
         ),
         labels={**{label: label.capitalize() for label in scope.choices.by}, "caller": "Caller"},

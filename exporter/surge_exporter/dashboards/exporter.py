@@ -14,13 +14,13 @@ from surge_exporter.dashboards.panel import (
     TimeSeries,
     Unit,
 )
+from surge_exporter.dashboards.reading import lines, reading
 from surge_exporter.dashboards.scope import Scope
 from surge_exporter.dashboards.signal_panels import board_of, signal_row
 from surge_exporter.rules.rule import Board
 from surge_exporter.signals import SIGNALS
 
 _NOW_HEIGHT = 5
-_SOURCE = "{{source}} · {{instance}}"
 _STALE = (Step(Colour.GREEN), Step(Colour.RED, Telemetry().stale_after_seconds))
 
 
@@ -33,7 +33,7 @@ def exporter(scope: Scope) -> Dashboard:
         description="Is the telemetry to be believed?",
         rows=(
             Row("Now", _now(scope)),
-            Row("Reading", (_alive(scope), *_reading(scope))),
+            Row("Reading", reading(scope)),
             Row("Scrapes", _scrapes(scope)),
             Row("The exporter itself", _itself(scope)),
             *((signal_row(Board.EXPORTER, scope),) if judged else ()),
@@ -105,74 +105,6 @@ def _now(scope: Scope) -> tuple[Stat | Table, ...]:
     )
 
 
-def _alive(scope: Scope) -> StateTimeline:
-    return StateTimeline(
-        title="Sources that can be read",
-        description="Whether there is a file of each source that can be read. Red: look at the"
-        " path and its permissions on that host.",
-        queries=(Query(expr=scope.raw("surge_source_up"), legend=_SOURCE),),
-        states=looks.YES,
-        height=5,
-    )
-
-
-def _reading(scope: Scope) -> tuple[TimeSeries, ...]:
-    return (
-        _lines(
-            "Lines read",
-            "How fast telemetry arrives. A source at 0 while the fleet works is a writer that"
-            " stopped or writes elsewhere.",
-            Query(expr=scope.rate("surge_source_lines_total"), legend=_SOURCE),
-            Unit.RECORDS_PER_SECOND,
-        ),
-        _lines(
-            "Written but not yet read",
-            "Bytes that wait. Growing without end, the exporter is too slow for its disk or its"
-            " processor: give it more.",
-            Query(expr=scope.raw("surge_source_pending_bytes"), legend=_SOURCE),
-            Unit.BYTES,
-        ),
-        _lines(
-            "Lines rejected, by reason",
-            "Lines that gave no record. The status page of the exporter shows the newest ones;"
-            " the writer has to change, or the field names in the configuration.",
-            Query(
-                expr=f"sum by (reason) ({scope.increase('surge_source_rejected_lines_total')})",
-                legend="{{reason}}",
-            ),
-            Unit.COUNT,
-        ),
-        _lines(
-            "Records out of time",
-            "Good records too old for a window, or of a time to come. Late ones are a writer that"
-            " buffers; future ones a clock that is wrong: set it.",
-            Query(
-                expr="sum by (source, reason)"
-                f" ({scope.increase('surge_source_out_of_window_records_total')})",
-                legend="{{source}} {{reason}}",
-            ),
-            Unit.COUNT,
-        ),
-        _lines(
-            "Failed attempts to read",
-            "Attempts to list, open or read that failed: look at permissions and at the disk.",
-            Query(expr=scope.increase("surge_source_read_errors_total"), legend=_SOURCE),
-            Unit.COUNT,
-        ),
-        _lines(
-            "Files rotated or cut short",
-            "Files replaced under their name, or truncated. Some each day are normal; truncation"
-            " may lose lines: let the writer rename instead.",
-            Query(
-                expr=f"{scope.increase('surge_source_rotations_total')}"
-                f" + {scope.increase('surge_source_truncations_total')}",
-                legend=_SOURCE,
-            ),
-            Unit.COUNT,
-        ),
-    )
-
-
 def _scrapes(scope: Scope) -> tuple[StateTimeline | TimeSeries, ...]:
     return (
         StateTimeline(
@@ -189,7 +121,7 @@ def _scrapes(scope: Scope) -> tuple[StateTimeline | TimeSeries, ...]:
             width=12,
             height=7,
         ),
-        _lines(
+        lines(
             "How long each part takes",
             "All parts together must stay well under the scrape timeout: limit the number of"
             " callers if they do not.",
@@ -207,14 +139,14 @@ def _itself(scope: Scope) -> tuple[TimeSeries, ...]:
     each = "{{instance}}"
     saved = scope.raw("surge_exporter_state_last_saved_timestamp_seconds")
     return (
-        _lines(
+        lines(
             "Age of the saved state",
             "What a restart would take up again. Growing for long, the state can't be saved: look"
             " at its disk, or counters lose what comes while the exporter is down.",
             Query(expr=f"time() - {saved}", legend=each),
             Unit.SECONDS,
         ),
-        _lines(
+        lines(
             "Records without a label of their own",
             "Records counted under __other__ because there were too many callers or models. Raise"
             " the limit, or see whether a caller's name holds an identifier.",
@@ -224,7 +156,7 @@ def _itself(scope: Scope) -> tuple[TimeSeries, ...]:
             ),
             Unit.COUNT,
         ),
-        _lines(
+        lines(
             "Messages logged",
             "Warnings and errors of the exporter: its log says what is wrong.",
             Query(
@@ -233,7 +165,7 @@ def _itself(scope: Scope) -> tuple[TimeSeries, ...]:
             ),
             Unit.COUNT,
         ),
-        _lines(
+        lines(
             "Jumps of the clock, and bytes no event announced",
             "Clocks that are set again and again make windows wrong: look at time"
             " synchronisation. Missed bytes are a file system without events; reading goes on.",
@@ -245,10 +177,4 @@ def _itself(scope: Scope) -> tuple[TimeSeries, ...]:
                 expr=scope.increase("surge_exporter_watch_missed_total"), legend=f"missed · {each}"
             ),
         ),
-    )
-
-
-def _lines(title: str, description: str, query: Query, unit: Unit, *further: Query) -> TimeSeries:
-    return TimeSeries(
-        title=title, description=description, queries=(query, *further), unit=unit, height=7
     )

@@ -12,11 +12,13 @@ MODES = (State(0, "Steady", Colour.GREEN), State(1, "Surge", Colour.ORANGE))
 POSTURES = (State(0, "Normal", Colour.GREEN), State(1, "Degraded", Colour.ORANGE))
 ACTIVE = (State(0, "not now", Colour.FAINT), State(1, "active", Colour.ORANGE))
 RECOMMENDED = (State(0, "not now", Colour.FAINT), State(1, "recommended", Colour.BLUE))
+CAN_WAIT = (State(0, "no", Colour.GREY), State(1, "yes", Colour.BLUE))
 UP = (State(0, "Down", Colour.RED), State(1, "Up", Colour.GREEN))
 YES = (State(0, "No", Colour.RED), State(1, "Yes", Colour.GREEN))
 
 NEUTRAL = (Step(Colour.BLUE),)
 ANY_IS_BAD = (Step(Colour.GREEN), Step(Colour.ORANGE, 1))
+MORE_THAN_ONE_IS_BAD = (Step(Colour.GREEN), Step(Colour.ORANGE, 2))
 ALL_UP = (Step(Colour.RED), Step(Colour.ORANGE, 0.5), Step(Colour.GREEN, 1))
 
 MEASURED = Line(colour=Colour.BLUE, width=2, fill_opacity=10)

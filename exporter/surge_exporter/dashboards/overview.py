@@ -119,7 +119,7 @@ def _now(scope: Scope) -> tuple[Stat, ...]:
             ),
             unit=Unit.RATIO,
             decimals=0,
-            steps=steps("predicted_demand"),
+            steps=steps(scope, "predicted_demand"),
             no_value="No capacity set",
             width=_STAT,
             leads_to=Board.DEMAND,
@@ -141,7 +141,7 @@ def _factor(scope: Scope, title: str, name: str, description: str) -> Stat:
         queries=(Query(expr=scope.recorded(name), legend=scope.fleet),),
         unit=Unit.NONE,
         decimals=2,
-        steps=steps("demand_surge"),
+        steps=steps(scope, "demand_surge"),
         no_value="No baseline",
         width=_STAT,
         leads_to=Board.DEMAND,
@@ -217,7 +217,9 @@ def _fleets(scope: Scope) -> Table:
         queries=(
             Query(expr=each("job:surge_demand_level:index"), legend="Demand", states=looks.LEVELS),
             Query(
-                expr=each("job:surge_factor:ratio"), legend="Factor", steps=steps("demand_surge")
+                expr=each("job:surge_factor:ratio"),
+                legend="Factor",
+                steps=steps(scope, "demand_surge"),
             ),
             Query(
                 expr=each("job:surge_recent_requests_per_second:sum"),

@@ -6,7 +6,9 @@ from operator import gt
 from surge_exporter.dashboards.panel import Colour, Line, Query, Row, Step, TimeSeries, Unit
 from surge_exporter.dashboards.scope import INSTANCE, Scope, most
 from surge_exporter.model import Severity
+from surge_exporter.rules import scope as rules
 from surge_exporter.rules.rule import Board
+from surge_exporter.rules.scope import alert_name
 from surge_exporter.signals import SIGNALS, Signal
 
 _COLOUR = {Severity.WARNING: Colour.ORANGE, Severity.CRITICAL: Colour.RED}
@@ -20,25 +22,33 @@ _BOARD = {
 _WHOLE, _HALF = 24, 12
 
 
-def steps(signal: str) -> tuple[Step, ...]:
+def steps(scope: Scope, signal: str) -> tuple[Step, ...]:
     """Return the colours of a value that a signal judges, by the table's thresholds."""
-    row = next(row for row in SIGNALS if row.name == signal)
+    row = _row(signal)
     return (
         Step(Colour.GREEN),
-        *(Step(_COLOUR[severity], value) for severity, value in row.thresholds.items()),
+        *(
+            Step(_COLOUR[severity], _or(_chosen(scope, row, severity), threshold))
+            for severity, threshold in row.thresholds.items()
+        ),
     )
 
 
 def threshold_lines(scope: Scope, *signals: Signal) -> Iterator[Query]:
-    """Yield the thresholds of signals as the exporters are configured, as dashed lines."""
+    """Yield the thresholds of signals as dashed lines: those that their alerts go by.
+
+    That is what is chosen for the rules, else what the exporters are configured to; of several,
+    the lowest.
+    """
     for signal in signals:
         subject = f"{signal.name} " if len(signals) > 1 else ""
         for severity in signal.thresholds:
             series = scope.raw(
                 "surge_signal_threshold", f'signal="{signal.name}"', f'severity="{severity}"'
             )
+            chosen = _chosen(scope, signal, severity)
             yield Query(
-                expr=f"max({series})",
+                expr=f"min({series})" if chosen is None else f"vector({chosen:g})",
                 legend=f"{subject}{severity} from here",
                 line=Line(colour=_COLOUR[severity], dashed=True),
             )
@@ -46,7 +56,19 @@ def threshold_lines(scope: Scope, *signals: Signal) -> Iterator[Query]:
 
 def lines_of(scope: Scope, name: str) -> tuple[Query, ...]:
     """Return the threshold lines of the signal of that name."""
-    return tuple(threshold_lines(scope, *(row for row in SIGNALS if row.name == name)))
+    return tuple(threshold_lines(scope, _row(name)))
+
+
+def _row(name: str) -> Signal:
+    return next(row for row in SIGNALS if row.name == name)
+
+
+def _chosen(scope: Scope, signal: Signal, severity: Severity) -> float | None:
+    return rules.Scope(scope.choices).chosen(alert_name(signal), severity)
+
+
+def _or(chosen: float | None, default: float) -> float:
+    return default if chosen is None else chosen
 
 
 def signal_row(board: Board, scope: Scope) -> Row:
