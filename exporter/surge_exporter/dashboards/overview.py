@@ -182,8 +182,9 @@ def _firing(scope: Scope) -> Table:
         labels=labels,
         hidden=("Firing",),
         cell_links={"Alert": runbook},
+        widths={"Alert": 240, "Action": 240},
         no_value="No alert fires",
-        height=7,
+        height=8,
     )
 
 

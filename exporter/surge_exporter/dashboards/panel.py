@@ -143,6 +143,8 @@ class Table(Panel):
     """The head of the column that is sorted by, the greatest first."""
     cell_links: Mapping[str, str] = field(default_factory=dict)
     """By head: where a click on a cell leads."""
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """By head, in pixels; the other columns share what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

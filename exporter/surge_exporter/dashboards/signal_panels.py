@@ -103,7 +103,7 @@ def _panel(name: str, scope: Scope, *, width: int) -> TimeSeries:
     labels = (*metric.labels, INSTANCE)
     series = scope.raw(name)
     return TimeSeries(
-        title=_capital(" / ".join(dict.fromkeys(signal.condition for signal in signals))),
+        title=metric.help.partition(";")[0].removesuffix("."),
         description=f"{metric.help} {' '.join(map(_advice, signals))}",
         queries=(
             Query(
@@ -141,7 +141,3 @@ def unit_of(metric: str) -> Unit:
         "_outages": Unit.COUNT,
     }
     return next((unit for end, unit in ends.items() if metric.endswith(end)), Unit.NONE)
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -86,9 +86,12 @@ def _custom(panel: Panel) -> dict[str, Any]:
 
 
 def _overrides(panel: Panel) -> Iterator[dict[str, Any]]:
-    for kind in ("string", "number") if isinstance(panel, Table) else ():
-        nothing = [{"id": "noValue", "value": _EMPTY_CELL}]
-        yield {"matcher": {"id": "byType", "options": kind}, "properties": nothing}
+    if isinstance(panel, Table):
+        nothing = {"id": "noValue", "value": _EMPTY_CELL}
+        # Else a label like "0042" is a number, and shown as one.
+        text = {"id": "unit", "value": "string"}
+        yield {"matcher": {"id": "byType", "options": "string"}, "properties": [nothing, text]}
+        yield {"matcher": {"id": "byType", "options": "number"}, "properties": [nothing]}
     for ref, query in named(panel):
         if query.line:
             matcher = {"id": "byFrameRefID", "options": ref}
@@ -102,6 +105,9 @@ def _overrides(panel: Panel) -> Iterator[dict[str, Any]]:
         for head, url in panel.cell_links.items():
             link = {"title": "What to do", "url": url, "targetBlank": True}
             properties = [{"id": "links", "value": [link]}]
+            yield {"matcher": {"id": "byName", "options": head}, "properties": properties}
+        for head, pixels in panel.widths.items():
+            properties = [{"id": "custom.width", "value": pixels}]
             yield {"matcher": {"id": "byName", "options": head}, "properties": properties}
 
 
