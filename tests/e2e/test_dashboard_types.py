@@ -1,5 +1,6 @@
 """The dashboards against Grafana's own types, of three versions."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -35,16 +36,17 @@ _EXPORTS_BY_NAME = 12
 
 
 @pytest.fixture(scope="module")
-def tools() -> Path:
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install Grafana's types, once; return the folder that has them."""
     npm = installed("npm")
     installed("node")
     lock, done = TOOLS / "package-lock.json", TOOLS / "node_modules" / ".package-lock.json"
-    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-        made = subprocess.run(
-            [npm, "ci"], cwd=TOOLS, capture_output=True, text=True, check=False, timeout=240
-        )
-        assert made.returncode == 0, made.stderr
+    with (tmp_path_factory.getbasetemp().parent / "grafana-types").open("w") as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+            command = [npm, "ci"]
+            made = subprocess.run(command, cwd=TOOLS, capture_output=True, text=True, check=False)
+            assert made.returncode == 0, made.stderr
     return TOOLS
 
 
