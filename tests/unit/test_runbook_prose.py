@@ -35,6 +35,7 @@ METRICS_TO_COME = frozenset(
 )
 """Of the scaler: `test_nothing_is_said_to_be_to_come_that_has_come` says when to delete them."""
 
+_HELP = cli.main.context_settings["help_option_names"]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _METRIC = re.compile(r"\b(?:[a-z_]+:)?surge_(?!exporter\b)[a-z_]+(?::[a-z0-9_]+)?\b")

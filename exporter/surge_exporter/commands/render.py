@@ -1,17 +1,14 @@
 """`render`: the files that come from the tables, and whether they are fresh."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
-import msgspec
-from msgspec import inspect
 
 from surge_exporter.commands.choices import choices
+from surge_exporter.commands.docs import helps, settings
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.commands.prose import prose
-from surge_exporter.config import Config
 from surge_exporter.render.alertmanager import (
     AUTOMATION_URL,
     PAGER_URL,
@@ -19,7 +16,6 @@ from surge_exporter.render.alertmanager import (
     alertmanager_files,
 )
 from surge_exporter.render.docs import (
-    Setting,
     commands_page,
     fill,
     metrics_page,
@@ -103,8 +99,8 @@ def docs(context: click.Context, *, out: Path, check: bool) -> None:
         files = {
             "README.md": fill(readme, {"signals": signals_table()}),
             "exporter/docs/metrics.md": metrics_page(),
-            "exporter/docs/commands.md": commands_page(_helps(root)),
-            "deploy/surge.yml": sample_config(tuple(_settings(Config))),
+            "exporter/docs/commands.md": commands_page(helps(root)),
+            "deploy/surge.yml": sample_config(tuple(settings())),
         }
     except OSError as error:
         raise Fault(f"expected a checkout with {path}: {error.strerror}", USAGE_ERROR) from error
@@ -133,54 +129,3 @@ def _write_or_check(part: str, files: Mapping[str, str], out: Path, *, check: bo
 
 def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
-
-
-def _helps(root: click.Context) -> dict[str, str]:
-    """Return each command's help as a terminal of 99 columns shows it."""
-    parent = click.Context(
-        root.command,
-        info_name="surge-exporter",
-        terminal_width=99,
-        help_option_names=root.help_option_names,
-    )
-    return dict(_helps_under(parent, ()))
-
-
-def _helps_under(parent: click.Context, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the help of every command of a group, and of those under them."""
-    if not isinstance(parent.command, click.Group):
-        return
-    for name, command in parent.command.commands.items():
-        context = click.Context(command, parent=parent, info_name=name, terminal_width=99)
-        yield " ".join((*path, name)), command.get_help(context)
-        yield from _helps_under(context, (*path, name))
-
-
-def _settings(kind: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[Setting]:
-    """Yield every setting of a section; single ones first, then its sections."""
-    sections = []
-    for field in msgspec.structs.fields(kind):
-        if isinstance(field.default, msgspec.Struct):
-            sections.append((type(field.default), (*path, field.name)))
-            continue
-        default = field.default
-        if default is msgspec.NODEFAULT:
-            default = field.default_factory()
-        yield Setting((*path, field.name), _as_yaml(default), _about(field.type))
-    for section, where in sections:
-        yield from _settings(section, where)
-
-
-def _about(annotation: object) -> str:
-    """Return the description in an annotation, also of an optional setting."""
-    info = inspect.type_info(annotation)
-    options = info.types if isinstance(info, inspect.UnionType) else (info,)
-    for option in options:
-        if isinstance(option, inspect.Metadata) and option.extra_json_schema:
-            return str(option.extra_json_schema.get("description", ""))
-    return ""
-
-
-def _as_yaml(value: object) -> str:
-    """Return a default in YAML's flow style, which JSON is."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
