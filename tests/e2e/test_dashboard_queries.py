@@ -14,7 +14,7 @@ from tests import boards
 from tests.boards import Target
 from tests.servers import installed
 from tests.simulated import END, INSTANCES, JOB, SCRAPED_SECONDS, scraped
-from tests.victoria import RULES, Victoria, evaluate, victoria
+from tests.victoria import Victoria, evaluate, victoria
 
 pytestmark = [
     pytest.mark.e2e,
@@ -38,9 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victoria]:
 
 def _can_be_asked(target: Target) -> bool:
     """Say whether its metrics are exported: those of the scaler are yet to come."""
-    names = boards.named(target.expr)
-    is_of_rules = any(boards.is_recorded(name) or name == "ALERTS" for name in names)
-    return not any(map(boards.is_planned, names)) and (RULES.exists() or not is_of_rules)
+    return not any(map(boards.is_planned, boards.named(target.expr)))
 
 
 TARGETS = [target for target in boards.targets() if _can_be_asked(target)]
@@ -110,8 +108,6 @@ def test_every_variable_offers_what_there_is(server: Victoria, uid: str) -> None
 
 @pytest.mark.parametrize("uid", sorted(boards.boards()))
 def test_the_alerts_that_fired_are_marked(server: Victoria, uid: str) -> None:
-    if not RULES.exists():
-        pytest.skip("there are no alerts yet")
     (annotation,) = boards.boards()[uid]["annotations"]["list"]
     expr = boards.resolved(annotation["expr"], {"job": JOB})
     assert server.series(expr, start=END - 24 * 3600, end=END, step=_STEP_SECONDS)
