@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 DATA ?= ../shared/data/demand
 
-.PHONY: help demo test lint unit e2e picture render bench bench-verdict fuzz soak clean
+.PHONY: help demo test lint unit e2e picture dashboards-pictures render bench bench-verdict fuzz soak clean
 
 help: ## Show this list
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
 
 demo: $(VENV)/.installed ## Run the exporter on a simulated fleet; Ctrl-C stops
 	@exec $(BIN)/surge-exporter demo
@@ -29,6 +29,9 @@ e2e: $(VENV)/.developed ## The tests against real servers
 
 picture: $(VENV)/.developed ## Take the README's picture of the demo (needs chromium)
 	@$(BIN)/python -m tests.picture exporter/docs/status.png
+
+dashboards-pictures: $(VENV)/.developed ## Draw the dashboards with Grafana's components (nightly; 420 MB of npm)
+	@$(BIN)/python -m tests.dashboard_pictures exporter/docs/dashboards
 
 render: $(VENV)/.developed ## Write the generated files
 	@for part in rules alertmanager runbooks docs; do $(BIN)/surge-exporter render $$part || exit 1; done
@@ -55,6 +58,7 @@ soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory, and 
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) $(BENCH_VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf tests/grafana/node_modules tests/grafana/ui/node_modules
 
 $(VENV)/.installed: pyproject.toml deploy/venv.sh
 	@deploy/venv.sh $(VENV)

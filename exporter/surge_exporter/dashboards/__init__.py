@@ -1,0 +1,1 @@
+"""The dashboards Grafana shows, as values made from the signals table. Pure."""
