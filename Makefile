@@ -34,7 +34,7 @@ dashboards-pictures: $(VENV)/.developed ## Draw the dashboards with Grafana's co
 	@$(BIN)/python -m tests.dashboard_pictures exporter/docs/dashboards
 
 render: $(VENV)/.developed ## Write the generated files
-	@for part in rules alertmanager runbooks docs; do $(BIN)/surge-exporter render $$part || exit 1; done
+	@for part in rules alertmanager dashboards runbooks k8s docs; do $(BIN)/surge-exporter render $$part || exit 1; done
 
 bench: $(VENV)/.developed ## Measure ingest, append to visible, cold start; against peers
 	@$(BIN)/python -m tests.bench.ingest

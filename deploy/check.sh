@@ -16,7 +16,7 @@ step "types"
 step "import directions"
 "$bin/lint-imports"
 step "generated files are fresh"
-for part in rules alertmanager runbooks docs; do
+for part in rules alertmanager dashboards runbooks k8s docs; do
     "$bin/surge-exporter" render "$part" --check
 done
 [ "${1:-all}" = lint ] && exit 0

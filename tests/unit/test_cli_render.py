@@ -131,6 +131,34 @@ def test_a_runbook_of_a_disabled_alert_is_not_written(tmp_path: Path) -> None:
     assert {"README", "SurgeCallerFailures"} <= names
 
 
+def test_kubernetes_objects_are_where_the_user_says(tmp_path: Path) -> None:
+    where = ["--namespace", "monitoring", "--name", "agents", "--object-label", "release=prom"]
+
+    assert run("render", "k8s", "--out", str(tmp_path), *where).exit_code == 0
+
+    objects = [o for p in tmp_path.iterdir() for o in yaml.safe_load_all(p.read_text())]
+    assert {o["metadata"]["namespace"] for o in objects} == {"monitoring"}
+    assert {o["metadata"]["labels"]["release"] for o in objects} == {"prom"}
+    assert all(o["metadata"]["name"].startswith("agents") for o in objects)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--namespace", "My Space"], "namespace: expected up to 63 lower-case letters"),
+        (["--object-label", "release"], "--object-label: expected NAME=VALUE"),
+        (["--disable", "SurgeNothing"], "expected an alert"),
+    ],
+)
+def test_what_kubernetes_would_refuse_is_wrong_usage(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = run("render", "k8s", "--out", str(tmp_path), *arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
 def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
@@ -140,9 +168,18 @@ def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:
     assert "Not a directory" in result.stderr
 
 
-@pytest.mark.parametrize("folder", ["rules/runbooks", "deploy/alertmanager"])
-def test_no_generated_file_is_left_that_nothing_generates(tmp_path: Path, folder: str) -> None:
-    part = Path(folder).name
+@pytest.mark.parametrize(
+    ("part", "folder"),
+    [
+        ("runbooks", "rules/runbooks"),
+        ("alertmanager", "deploy/alertmanager"),
+        ("dashboards", "dashboards"),
+        ("k8s", "deploy/kubernetes"),
+    ],
+)
+def test_no_generated_file_is_left_that_nothing_generates(
+    tmp_path: Path, part: str, folder: str
+) -> None:
     assert run("render", part, "--out", str(tmp_path)).exit_code == 0
 
     committed = Path(__file__).parents[2] / folder

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -141,15 +141,15 @@ def _choices(  # noqa: PLR0913 - one for each option
     if selector and not _SELECTOR.fullmatch(selector.strip()):
         raise ChoiceError(f'--selector: expected matchers like cluster="a", got {selector!r}')
     return Choices(
-        thresholds=_assigned("--threshold", thresholds, _number, "a number"),
-        for_seconds=_assigned("--for", waits, _seconds, "a duration like 15m"),
-        severities=_assigned(
+        thresholds=assigned("--threshold", thresholds, _number, "a number"),
+        for_seconds=assigned("--for", waits, _seconds, "a duration like 15m"),
+        severities=assigned(
             "--severity", severities, AlertSeverity, f"one of {', '.join(AlertSeverity)}"
         ),
         disabled=frozenset(disabled),
         labels={
             _label("--label", name): value
-            for name, value in _assigned("--label", labels, str, "text").items()
+            for name, value in assigned("--label", labels, str, "text").items()
         },
         selector=selector.strip(),
         by=tuple(_label("--by", name.strip()) for name in by.split(",")),
@@ -159,9 +159,14 @@ def _choices(  # noqa: PLR0913 - one for each option
     )
 
 
-def _assigned(
+def assigned(
     option: str, assignments: Iterable[str], read: Callable[[str], _T], expected: str
-) -> Mapping[str, _T]:
+) -> dict[str, _T]:
+    """Return what NAME=VALUE options say, by name.
+
+    Raises:
+        ChoiceError: one is no assignment, or `read` raised ValueError: it was not as expected.
+    """
     found = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from surge_exporter.commands.choices import choices
+from surge_exporter.commands.choices import assigned, choices
 from surge_exporter.commands.docs import helps, settings
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.commands.prose import prose
@@ -15,6 +15,7 @@ from surge_exporter.render.alertmanager import (
     TICKETS_URL,
     alertmanager_files,
 )
+from surge_exporter.render.dashboards import dashboard_files
 from surge_exporter.render.docs import (
     commands_page,
     fill,
@@ -22,6 +23,7 @@ from surge_exporter.render.docs import (
     sample_config,
     signals_table,
 )
+from surge_exporter.render.kubernetes import KubernetesError, Placement, kubernetes_files
 from surge_exporter.render.rules import rule_files
 from surge_exporter.render.runbooks import RunbookError, runbook_files
 from surge_exporter.rules.catalogue import every_alert
@@ -73,6 +75,48 @@ def rules(*, out: Path, check: bool, choices: Choices) -> None:
 def alertmanager(*, out: Path, check: bool, choices: Choices, **urls: str) -> None:
     """Write routes, receivers, inhibitions and the template for Alertmanager."""
     _write_or_check("alertmanager", alertmanager_files(choices, **urls), out, check=check)
+
+
+@render.command()
+@_output("dashboards", "The folder to write into.")
+@choices
+def dashboards(*, out: Path, check: bool, choices: Choices) -> None:
+    """Write dashboards for Grafana 11 and later."""
+    _write_or_check("dashboards", dashboard_files(choices), out, check=check)
+
+
+@render.command()
+@_output("deploy/kubernetes", "The folder to write into.")
+@choices
+@click.option("--name", default="surge-exporter", show_default=True, help="Of the Service.")
+@click.option("--namespace", default="", help="Of all objects.  [default: kubectl's]")
+@click.option(
+    "--object-label",
+    "object_labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Add a label to every object, like release=prometheus. Repeatable.",
+)
+@click.option("--port", default="http", show_default=True, help="The name of the Service's port.")
+def k8s(
+    *,
+    out: Path,
+    check: bool,
+    choices: Choices,
+    name: str,
+    namespace: str,
+    object_labels: tuple[str, ...],
+    port: str,
+) -> None:
+    """Write rules, scraping and dashboards as Kubernetes objects."""
+    boards = {file.removesuffix(".json"): text for file, text in dashboard_files(choices).items()}
+    try:
+        labels = assigned("--object-label", object_labels, str, "text")
+        placement = Placement(name=name, namespace=namespace, labels=labels, port=port)
+        files = kubernetes_files(rule_files(choices), boards, placement)
+    except (ChoiceError, KubernetesError) as error:
+        raise Fault(str(error), USAGE_ERROR) from error
+    _write_or_check("k8s", files, out, check=check)
 
 
 @render.command()
