@@ -22,6 +22,7 @@ import yaml
 from surge_exporter.render.rules import META_FILE, rule_files
 from surge_exporter.rules.choices import Choices
 from surge_exporter.rules.routing import Receiver
+from tests.durations import seconds
 from tests.fast_fleet import SPEED
 from tests.fragment import fragment
 from tests.servers import Prometheus, alertmanager, child, exporter_url, prometheus, wait_for
@@ -157,13 +158,8 @@ def hurried(name: str, text: str) -> str:
     for group in rules["groups"]:
         for rule in group["rules"]:
             for setting in {"for", "keep_firing_for"} & rule.keys():
-                rule[setting] = f"{_seconds(rule[setting]) / SPEED * 1000:.0f}ms"
+                rule[setting] = f"{seconds(rule[setting]) / SPEED * 1000:.0f}ms"
     return yaml.safe_dump(rules)
-
-
-def _seconds(duration: str) -> float:
-    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)(\D)", duration))
 
 
 @contextmanager
