@@ -22,7 +22,7 @@ History = Mapping[Series, Sequence[float | None]]
 
 _EXPRESSION = "ALERTS{alertstate='firing'}"
 _FOUND = re.compile(r"time: (?P<time>\w+),\s+exp: nil\s+got: (?P<alerts>.*)")
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
+_LABEL = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
 
 
 def firing(folder: Path, rules: str, history: History) -> list[list[Labels]]:
@@ -89,4 +89,4 @@ def _runs(values: Sequence[float | None]) -> Iterator[str]:
 def _alerts(text: str) -> Iterator[Labels]:
     for labels in text.split("} 1E+00"):
         if labels.strip():
-            yield dict(_LABEL.findall(labels))
+            yield {label: json.loads(value) for label, value in _LABEL.findall(labels)}

@@ -28,7 +28,11 @@ from tests.fragment import fragment
 from tests.servers import Prometheus, alertmanager, child, exporter_url, prometheus, wait_for
 from tests.webhook import Notification, Webhook, webhook
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("pages"),  # one process, or the fixture would run in each
+]
 
 INTERVAL = "500ms"
 """Three minutes of the fleet's."""

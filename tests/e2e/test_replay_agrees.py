@@ -32,7 +32,11 @@ from surge_exporter.web.exposition import SnapshotCollector
 from tests.promtool import History, Labels, Series, firing
 from tests.snapshots import snapshot
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("replay_agrees"),  # one process, or the fixture would run in each
+]
 
 START = UnixSeconds(1_774_224_000.0)
 """2026-03-23T00:00:00Z."""
