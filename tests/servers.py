@@ -121,19 +121,41 @@ class Prometheus:
         found = self.query(expression)
         return found[0][1] if found else None
 
+    def rules(self) -> list[Mapping[str, Any]]:
+        """Return the rules that are loaded, each with its `health`."""
+        found = json.loads(get(f"{self.url}/api/v1/rules") or '{"data": {"groups": []}}')
+        return [rule for group in found["data"]["groups"] for rule in group["rules"]]
+
+
+def _targets(url: str) -> dict[str, list[str]]:
+    return {"targets": [url.removeprefix("http://")]}
+
 
 @contextmanager
-def prometheus(folder: Path, target: str, *, interval: str = "1s") -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes `target`."""
+def prometheus(
+    folder: Path,
+    target: str,
+    *,
+    interval: str = "1s",
+    rules: Mapping[str, str] | None = None,
+    alertmanager: str | None = None,
+) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes `target`, evaluates rule files and tells an Alertmanager."""
     program = installed("prometheus")
     folder.mkdir()
     config = folder / "prometheus.yml"
-    config.write_text(
-        f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}\n"
-        "scrape_configs:\n"
-        "  - job_name: surge\n"
-        f"    static_configs: [{{targets: ['{target.removeprefix('http://')}']}}]\n"
-    )
+    for name, text in (rules or {}).items():
+        (folder / name).write_text(text)
+    paces = {"scrape_interval": interval, "evaluation_interval": interval}
+    settings: dict[str, Any] = {
+        "global": {**paces, "scrape_timeout": interval},
+        "scrape_configs": [{"job_name": "surge", "static_configs": [_targets(target)]}],
+        "rule_files": list(rules or ()),
+    }
+    if alertmanager is not None:
+        managers = [{"static_configs": [_targets(alertmanager)]}]
+        settings["alerting"] = {"alertmanagers": managers}
+    config.write_text(json.dumps(settings))  # which is YAML, too
     address = f"127.0.0.1:{free_port()}"
     command = [
         program,

@@ -93,16 +93,19 @@ def test_markdown_tells_the_timeline_what_it_adds_up_to_and_what_to_change() -> 
     assert "2026-03-29 19:04 to 2026-03-29 23:03 UTC, looked at every 1 min through" in text
     assert "no seasonal test in all of this time" in text
     assert (
-        "| 2026-03-29 20:06 | 1 h 17 min | ticket | gitea_outages | warning |  | 10 | 1"
+        "| 2026-03-29 20:06 | 1 h 17 min | ticket | SurgeGiteaOutages | warning |  | 10 | 1"
         " | 3 of 60 Gitea checks failed in the last 1 h | Cache forge state"
         " | value fell to 0 |\n"
     ) in text
     assert (
-        "| 2026-03-29 20:09 | 15 min | page | gitea_down | critical |  | 540 | 300"
+        "| 2026-03-29 20:09 | 15 min | page | SurgeGiteaDown | critical |  | 540 | 300"
         " | Gitea has been down for 5 min: 6 of 60 Gitea checks failed in the last 1 h"
     ) in text
-    assert "| caller_failures | warning | b_bot | 0.5 | 0.2 |" in text
-    assert "| gitea_outages | warning | ticket | 1 | 1.0 | 1 h 17 min | 1 h 17 min |\n" in text
+    assert "| SurgeCallerFailures | warning | b_bot | 0.5 | 0.2 |" in text
+    assert (
+        "| gitea_outages | SurgeGiteaOutages | warning | ticket | 1 | 1.0"
+        " | 1 h 17 min | 1 h 17 min |\n"
+    ) in text
     assert "| gitea_outages | warning | 1 | 1.0 | 11 | never |\n" in text
     assert "--set gitea_outages.warning=11 --set gitea_down.critical=550`" in text
 
@@ -118,6 +121,7 @@ def test_json_has_stable_keys() -> None:
     ]
     assert found["episodes"][0] == {
         "signal": "gitea_outages",
+        "alert": "SurgeGiteaOutages",
         "severity": "warning",
         "subject": None,
         "notice": "ticket",
@@ -137,6 +141,7 @@ def test_json_has_stable_keys() -> None:
     assert len(found["summary"]) == sum(len(signal.thresholds) for signal in SIGNALS)
     assert found["summary"][-6] == {
         "signal": "gitea_outages",
+        "alert": "SurgeGiteaOutages",
         "severity": "warning",
         "notice": "ticket",
         "episodes": 1,

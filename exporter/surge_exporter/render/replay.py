@@ -10,6 +10,7 @@ from surge_exporter.core.evidence import counted, duration, spoken_span
 from surge_exporter.model import HOUR, UnixSeconds
 from surge_exporter.playback import Playback, Suggestion, Total, row
 from surge_exporter.render.report import escape, iso
+from surge_exporter.rules.scope import alert_name
 
 _WHOLE_FROM = 100.0  # from here on four digits might round what a threshold says
 _NOTICE = {True: "page", False: "ticket"}
@@ -83,7 +84,7 @@ def _timeline(playback: Playback) -> Iterator[str]:
         yield "Nothing would have paged."
         return
     yield (
-        "| start | lasted | | signal | severity | subject | peak | threshold"
+        "| start | lasted | | alert | severity | subject | peak | threshold"
         " | evidence at the start | action | resolved |"
     )
     yield "|---|--:|---|---|---|---|--:|--:|---|---|---|"
@@ -92,7 +93,7 @@ def _timeline(playback: Playback) -> Iterator[str]:
         lasted = (playback.end if episode.end is None else episode.end) - episode.start
         yield (
             f"| {_minute(episode.start)} | {duration(lasted)}"
-            f" | {_NOTICE[playback.pages(episode)]} | {key.signal} | {key.severity}"
+            f" | {_NOTICE[playback.pages(episode)]} | {alert_name(row(episode))} | {key.severity}"
             f" | {escape(key.subject)}"
             f" | {_number(episode.peak)} | {_number(episode.threshold)}"
             f" | {escape(episode.evidence)} | {row(episode).action.title}"
@@ -112,12 +113,13 @@ def _resolution(episode: Episode) -> str:
 
 
 def _summary(playback: Playback) -> Iterator[str]:
-    yield "| signal | severity | | episodes | a week | in all | time a week |"
-    yield "|---|---|---|--:|--:|--:|--:|"
+    yield "| signal | alert | severity | | episodes | a week | in all | time a week |"
+    yield "|---|---|---|---|--:|--:|--:|--:|"
     for total in playback.totals:
         weekly = total.episodes / playback.weeks
         yield (
-            f"| {total.signal.name} | {total.severity} | {_NOTICE[total.pages]}"
+            f"| {total.signal.name} | {alert_name(total.signal)} | {total.severity}"
+            f" | {_NOTICE[total.pages]}"
             f" | {total.episodes} | {weekly:.1f} | {duration(total.seconds)}"
             f" | {duration(total.seconds / playback.weeks)} |"
         )
@@ -158,6 +160,7 @@ def _episode(episode: Episode, playback: Playback) -> dict[str, Any]:
     action = row(episode).action
     return {
         "signal": episode.key.signal,
+        "alert": alert_name(row(episode)),
         "severity": episode.key.severity.value,
         "subject": episode.key.subject or None,
         "notice": _NOTICE[playback.pages(episode)],
@@ -180,6 +183,7 @@ def _episode(episode: Episode, playback: Playback) -> dict[str, Any]:
 def _total(total: Total, playback: Playback) -> dict[str, Any]:
     return {
         "signal": total.signal.name,
+        "alert": alert_name(total.signal),
         "severity": total.severity.value,
         "notice": _NOTICE[total.pages],
         "episodes": total.episodes,
