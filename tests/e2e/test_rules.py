@@ -1,4 +1,4 @@
-"""What Prometheus' and VictoriaMetrics' own tools say of the committed rules and of chosen ones."""
+"""What Prometheus and VictoriaMetrics themselves say of the rules, as they are and as chosen."""
 
 import subprocess
 from collections.abc import Iterator

@@ -74,10 +74,7 @@ def _stale(scope: Scope) -> Iterator[Alert]:
         scope,
         name=_STALE,
         severity=AlertSeverity.CRITICAL,
-        expr=(
-            f"{scope.of('min', age)}"
-            f" > {number(scope.limit(_STALE, AlertSeverity.CRITICAL))}"
-        ),
+        expr=(f"{scope.of('min', age)} > {number(scope.limit(_STALE, AlertSeverity.CRITICAL))}"),
         for_minutes=5,
         summary="All telemetry of a fleet has fallen silent: it is down, or unseen.",
         description=f"No exporter of {{fleet}} has read a record of any source for {DURATION}.",
