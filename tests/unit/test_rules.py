@@ -234,3 +234,25 @@ def test_the_same_choices_give_the_same_text() -> None:
     choices = Choices(by=("cluster", "job"))
 
     assert rule_files(choices) == rule_files(replace(choices))
+
+
+def test_a_threshold_keeps_all_its_digits() -> None:
+    chosen = {"SurgeGiteaDown": 1234567.0, "SurgeCallerErrorBudgetBurn.critical": 0.9999999}
+
+    assert ">= 1234567\n" in _find("SurgeGiteaDown.critical", thresholds=chosen).expr
+    burn = _find("SurgeCallerErrorBudgetBurn.critical", thresholds=chosen)
+    assert "(1 - 0.9999999)" in burn.expr
+    assert "99.99999% succeed" in burn.description
+
+
+def test_gauges_of_one_exporter_are_joined_by_all_their_labels() -> None:
+    """Joined by some, two clusters with one address were an error, and no fleet had a verdict."""
+    for group in recordings(Choices()):
+        for rule in group.rules:
+            assert not re.search(r"surge_\w+ [*/] on \(job, instance\) surge_", rule.expr)
+
+
+def test_counters_are_read_in_a_way_that_all_servers_understand_alike() -> None:
+    """MetricsQL's rate of a series younger than its range is that since it began."""
+    for text in rule_files(Choices()).values():
+        assert not re.search(r"\brate\(", text)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from surge_exporter.model import HOUR, Seconds
 from surge_exporter.rules.rule import Alert, AlertSeverity, Board, Notify
-from surge_exporter.rules.scope import Scope
+from surge_exporter.rules.scope import Scope, number
 from surge_exporter.rules.traffic import FAILURES, failure_ratio
 from surge_exporter.rules.words import CALLER, PERCENT
 from surge_exporter.signals import INVESTIGATE_FAILURES
@@ -58,7 +58,7 @@ def caller_alerts(scope: Scope) -> Iterator[Alert]:
             summary="A caller fails so often that its error budget will not last.",
             description=scope.addressed(
                 f"{PERCENT} of the requests of {CALLER} in {{fleet}} fail; the objective is that"
-                f" {100 * objective:g}% succeed."
+                f" {number(100 * objective)}% succeed."
             ),
             recommended_action="Investigate failure rates: look at the caller's newest errors,"
             " and whether other callers of the same model fail too.",
@@ -70,7 +70,7 @@ def caller_alerts(scope: Scope) -> Iterator[Alert]:
         notify=Notify.TICKET,
         action=INVESTIGATE_FAILURES.slug,
         expr=(
-            f"{failure_ratio('1d')} > {scope.limit(_LOW_TRAFFIC, AlertSeverity.WARNING):g}\n"
+            f"{failure_ratio('1d')} > {number(scope.limit(_LOW_TRAFFIC, AlertSeverity.WARNING))}\n"
             f"and {_failures(scope, '1d')} >= {_LEAST_FAILURES_A_DAY}\n"
             f"unless {_failures(scope, '6h')} >= {_LEAST_FAILURES}"
         ),
@@ -88,7 +88,7 @@ def caller_alerts(scope: Scope) -> Iterator[Alert]:
 
 
 def _burning(scope: Scope, burn: _Burn, objective: float) -> str:
-    limit = f"({burn.rate:g} * (1 - {objective:g}))"
+    limit = f"({number(burn.rate)} * (1 - {number(objective)}))"
     return (
         f"(\n"
         f"  {failure_ratio(burn.long)} > {limit}\n"

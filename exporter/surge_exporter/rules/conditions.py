@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from surge_exporter.core.series import OTHER
 from surge_exporter.model import UNKNOWN, Severity
 from surge_exporter.rules import fleet
-from surge_exporter.rules.scope import INSTANCE, Scope, alert_name
+from surge_exporter.rules.scope import INSTANCE, Scope, alert_name, number
 from surge_exporter.signals import Agreement, Signal
 
 Condition = Callable[[Scope, Signal, Severity], str]
@@ -66,7 +66,7 @@ def _confirmed_surge(scope: Scope, signal: Signal, severity: Severity) -> str:
     on = f"on ({scope.labels()})"
     if chosen is None:
         return f"(\n{factor}\nor {on}\n{confirmed}\n)\nand {on}\n{confirmed}"
-    return f"{factor} > {chosen:g}\nand {on}\n{confirmed}"
+    return f"{factor} > {number(chosen)}\nand {on}\n{confirmed}"
 
 
 def _predicted_demand(scope: Scope, signal: Signal, severity: Severity) -> str:
@@ -110,14 +110,22 @@ def _forecast_error(scope: Scope, signal: Signal, severity: Severity) -> str:
 
 
 def _down(scope: Scope, signal: Signal, severity: Severity) -> str:
-    """A check that failed once is no outage: several must have failed in the window."""
-    whose = (INSTANCE,) if signal.agreement is Agreement.EACH else ()
+    """A check that failed once is no outage: several must have failed in the window.
+
+    Each exporter must have seen both: one that had an outage before says nothing of now.
+    """
+    down = scope.series(signal.metric.name, **signal.matchers)
+    down_for = scope.threshold(signal, severity)
     failed = scope.series("surge_dependency_failed_checks", **signal.matchers)
+    least = f">= {scope.parameter(signal.name, 'min_failed_checks')}"
+    sure = f"{down} {down_for}\n  and {failed} {least}"
+    if signal.agreement is Agreement.EACH:
+        return scope.of("max", sure, INSTANCE, *signal.metric.labels)
+    voices = f"({down} {_as_bool(down_for)})\n  * ({failed} {_as_bool(least)})"
     return (
-        f"{_by_its_fields(scope, signal, severity)}\n"
-        f"and on ({scope.labels(*whose)})\n"
-        f"{scope.of('max', failed, *whose)}"
-        f" >= {scope.parameter(signal.name, 'min_failed_checks')}"
+        f"{scope.of('max', sure, *signal.metric.labels)}\n"
+        f"and on ({scope.labels()})\n"
+        f"{scope.of('avg', voices)} >= {_HALF}"
     )
 
 

@@ -11,18 +11,24 @@ from surge_exporter.rules.words import NUMBER
 def presence_alerts(scope: Scope) -> Iterator[Alert]:
     """Yield the alerts on exporters that are not there: they hold without any exporter's word."""
     built = scope.series("surge_exporter_build_info")
+    seen = scope.series("surge_exporter_build_info", over="1d")
     yield health_alert(
         scope,
         name="SurgeExporterAbsent",
         severity=AlertSeverity.CRITICAL,
-        expr=f"absent({built})",
+        expr=(
+            f"absent({built})\n"
+            f"or\n"
+            f"{scope.of('max', f'max_over_time({seen})')}\n"
+            f"unless on ({scope.labels()}) {built}\n"
+            f"and on () {built}"  # else the one without a label says it all
+        ),
         for_minutes=15,
-        summary="No exporter is scraped at all: there are no demand pages.",
-        description="Prometheus has seen no surge-exporter for 15 minutes.",
+        summary="No exporter of a fleet is scraped: there are no demand pages.",
+        description=_of_whom(scope, "Prometheus has seen no surge-exporter{of} for 15 minutes."),
         recommended_action="Restore telemetry: start the exporter, or mend its scrape job.",
     )
     up = scope.of("max", f"max_over_time({scope.series('up', over='5m')})", INSTANCE)
-    seen = scope.series("surge_exporter_build_info", over="1d")
     yield health_alert(
         scope,
         name="SurgeExporterDown",
@@ -37,6 +43,12 @@ def presence_alerts(scope: Scope) -> Iterator[Alert]:
         recommended_action="Restore telemetry: start the exporter again; its log says why it"
         " stopped.",
     )
+
+
+def _of_whom(scope: Scope, description: str) -> str:
+    """What is absent has only those of a fleet's labels that are known: all of them, or none."""
+    (last,) = scope.choices.by[-1:] or ("job",)
+    return description.replace("{of}", f"{{{{ with $labels.{last} }}}} of {{fleet}}{{{{ end }}}}")
 
 
 def exporter_alerts(scope: Scope) -> Iterator[Alert]:

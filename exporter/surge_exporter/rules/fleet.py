@@ -1,12 +1,14 @@
 """The verdict over a fleet, from the gauges of its exporters' windows: no history needed.
 
 Numerator and denominator are summed over the exporters, then divided: never a mean of ratios.
+Two gauges of one exporter are joined by all their labels: what `job` and `instance` do not tell
+apart would be an error, and no fleet had a verdict.
 Each function returns an expression; recording rules and alerts are made of the same ones.
 """
 
 from surge_exporter.core.series import OTHER
 from surge_exporter.model import Severity
-from surge_exporter.rules.scope import INSTANCE, Scope
+from surge_exporter.rules.scope import Scope, number
 
 
 def recent(scope: Scope) -> str:
@@ -26,7 +28,7 @@ def factor(scope: Scope) -> str:
     """
     compared = (
         f"{scope.series('surge_recent_requests_per_second')}"
-        f" and on ({scope.labels(INSTANCE)}) {scope.series('surge_baseline_requests_per_second')}"
+        f" and {scope.series('surge_baseline_requests_per_second')}"
     )
     seconds = scope.of("max", scope.series("surge_window_seconds", window="recent"))
     return (
@@ -47,7 +49,7 @@ def adjusted_factor(scope: Scope) -> str:
     """Return the fleet's demand over its seasonal expectation."""
     demand = (
         f"{scope.series('surge_adjusted_factor')}"
-        f" * on ({scope.labels(INSTANCE)}) {scope.series('surge_expected_requests_per_second')}"
+        f" * {scope.series('surge_expected_requests_per_second')}"
     )
     return f"{scope.of('sum', demand)} / ({expected(scope)} > 0)"
 
@@ -58,7 +60,7 @@ def confirmed_share(scope: Scope) -> str:
     An exporter without history enough for the test confirms nothing. Of a fleet of one it is
     1 or 0: what that one says.
     """
-    surging = f"{scope.series('surge_confirmed')} * {_joined(scope)} ({_weight(scope)})"
+    surging = f"{scope.series('surge_confirmed')} {_weighted(scope)}"
     return (
         f"{scope.of('sum', surging, 'severity')}\n"
         f"/ {scope.join()} {scope.of('sum', _weight(scope))}"
@@ -68,8 +70,8 @@ def confirmed_share(scope: Scope) -> str:
 def is_confirmed(scope: Scope, severity: Severity, share: float) -> str:
     """Return the fleets of whose demand at least such a part is in a confirmed surge."""
     confirmed = scope.series("surge_confirmed", severity=severity)
-    surging = f"{confirmed} * {_joined(scope)} ({_weight(scope)})"
-    return f"{scope.of('sum', surging)} / {scope.of('sum', _weight(scope))} >= {share:g}"
+    surging = f"{confirmed} {_weighted(scope)}"
+    return f"{scope.of('sum', surging)} / {scope.of('sum', _weight(scope))} >= {number(share)}"
 
 
 def _weight(scope: Scope) -> str:
@@ -77,8 +79,8 @@ def _weight(scope: Scope) -> str:
     return f"{scope.series('surge_recent_requests_per_second')} + 1e-9"
 
 
-def _joined(scope: Scope) -> str:
-    return f"on ({scope.labels(INSTANCE)}) group_left ()"
+def _weighted(scope: Scope) -> str:
+    return f"* ignoring (severity) group_left () ({_weight(scope)})"
 
 
 def predicted(scope: Scope, end: str = "") -> str:
@@ -96,12 +98,16 @@ def capacity(scope: Scope) -> str:
 
 
 def predicted_capacity(scope: Scope) -> str:
-    """Return predicted rate over capacity, of those exporters that have a capacity."""
-    demand = (
-        f"{scope.series('surge_predicted_capacity_ratio')}"
-        f" * on ({scope.labels(INSTANCE)}) {scope.series('surge_capacity_requests_per_second')}"
+    """Return predicted rate over capacity, of those exporters that know both.
+
+    One that starts knows its capacity before it has read any demand.
+    """
+    predicted = scope.series("surge_predicted_capacity_ratio")
+    capacity = scope.series("surge_capacity_requests_per_second")
+    return (
+        f"{scope.of('sum', f'{predicted} * {capacity}')}"
+        f" / {scope.of('sum', f'{capacity} and {predicted}')}"
     )
-    return f"{scope.of('sum', demand)} / {capacity(scope)}"
 
 
 def caller_requests(scope: Scope) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from surge_exporter.model import Seconds
 from surge_exporter.rules.rule import Alert, AlertSeverity, Board, Notify
-from surge_exporter.rules.scope import INSTANCE, Scope
+from surge_exporter.rules.scope import INSTANCE, Scope, number
 from surge_exporter.rules.words import PERCENT
 
 _PRESSURE = "SurgeHostPressure"
@@ -42,9 +42,9 @@ def host_alerts(scope: Scope) -> Iterator[Alert]:
 
 
 def _pressure(scope: Scope, severity: AlertSeverity, notify: Notify, more: str) -> Alert:
-    limit = scope.limit(_PRESSURE, severity)
+    limit = number(scope.limit(_PRESSURE, severity))
     used = "\nor\n".join(
-        f"label_replace({scope.of('max', scope.series(metric), INSTANCE)} >= {limit:g},"
+        f"label_replace({scope.of('max', scope.series(metric), INSTANCE)} >= {limit},"
         f' "resource", "{resource}", "", "")'
         for resource, metric in (
             ("cpu", "surge_host_cpu_ratio"),

@@ -5,7 +5,7 @@ The names say `job` whatever labels make a fleet, so that dashboards fit any cho
 
 from collections.abc import Iterable, Iterator
 
-from surge_exporter.model import DispatchPosture, ResourceMode, Severity
+from surge_exporter.model import DemandLevel, DispatchPosture, ResourceMode, Severity
 from surge_exporter.rules import fleet, traffic
 from surge_exporter.rules.conditions import active
 from surge_exporter.rules.rule import Recording, RecordingGroup
@@ -161,10 +161,15 @@ def _any_of(signals: Iterable[Signal]) -> str:
 
 
 def _level(scope: Scope) -> str:
-    """Count the thresholds that the factor is over, as `signals.demand_level` does."""
+    """Count the thresholds that the factor is over, as `signals.demand_level` does.
+
+    Where no exporter knows its own level, because telemetry is old, the fleet has none.
+    """
     surge = next(signal for signal in SIGNALS if signal.name == "demand_surge")
     over = [
         f"({FACTOR} > bool on ({scope.labels()}) {scope.exported_threshold(surge, severity)})"
         for severity in surge.thresholds
     ]
-    return " + ".join((f"({FACTOR} > bool {NORMAL_DEMAND_ABOVE:g})", *over))
+    level = " + ".join((f"({FACTOR} > bool {NORMAL_DEMAND_ABOVE:g})", *over))
+    unknown = scope.series("surge_demand_level", level=DemandLevel.UNKNOWN.value)
+    return f"{level}\nand on ({scope.labels()}) {scope.of('min', unknown)} == 0"

@@ -13,6 +13,15 @@ INSTANCE = "instance"
 """The label of one exporter, which Prometheus and all that scrape like it give."""
 
 
+def number(value: float) -> str:
+    """Return a number as an expression has it, with all its digits.
+
+    >>> number(1800.0), number(0.9999999)
+    ('1800', '0.9999999')
+    """
+    return f"{value:.15g}"
+
+
 def alert_name(signal: Signal) -> str:
     """Return what a row's alert is called.
 
@@ -54,7 +63,7 @@ class Scope:
         sign = ">" if signal.exceeds is gt else ">="
         chosen = self.chosen(alert_name(signal), severity)
         if chosen is not None:
-            return f"{sign} {chosen:g}"
+            return f"{sign} {number(chosen)}"
         return f"{sign} {self.join()} {self.exported_threshold(signal, severity)}"
 
     def exported_threshold(self, signal: Signal, severity: Severity) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from surge_exporter.rules.health import health_alert
 from surge_exporter.rules.rule import Alert, AlertSeverity
-from surge_exporter.rules.scope import INSTANCE, Scope
+from surge_exporter.rules.scope import INSTANCE, Scope, number
 from surge_exporter.rules.words import DURATION, NUMBER, PERCENT
 
 _STALE = "SurgeTelemetryStale"
@@ -63,7 +63,7 @@ def _stale(scope: Scope) -> Iterator[Alert]:
     yield health_alert(
         scope,
         name=_STALE,
-        expr=f"{age} > {scope.limit(_STALE, AlertSeverity.WARNING):g}",
+        expr=f"{age} > {number(scope.limit(_STALE, AlertSeverity.WARNING))}",
         for_minutes=5,
         summary="A source of telemetry has fallen silent.",
         description=f"{{exporter}} has read no record of {{{{ $labels.source }}}} for {DURATION}.",
@@ -74,7 +74,7 @@ def _stale(scope: Scope) -> Iterator[Alert]:
         scope,
         name=_STALE,
         severity=AlertSeverity.CRITICAL,
-        expr=f"{scope.of('min', age)} > {scope.limit(_STALE, AlertSeverity.CRITICAL):g}",
+        expr=(f"{scope.of('min', age)} > {number(scope.limit(_STALE, AlertSeverity.CRITICAL))}"),
         for_minutes=5,
         summary="All telemetry of a fleet has fallen silent: it is down, or unseen.",
         description=f"No exporter of {{fleet}} has read a record of any source for {DURATION}.",
@@ -87,11 +87,11 @@ def _skew(scope: Scope) -> Alert:
     ahead = f"{_newest(scope, 'record')} - {_newest(scope, 'read')}"
     read = scope.series("surge_source_last_read_timestamp_seconds")
     skew = scope.of("max", f"abs(timestamp({read}) - {read})", INSTANCE)
-    limit = scope.limit(_SKEW, AlertSeverity.WARNING)
+    limit = number(scope.limit(_SKEW, AlertSeverity.WARNING))
     return health_alert(
         scope,
         name=_SKEW,
-        expr=f"({ahead}) > {limit:g}\nor\n{skew} > {limit:g}",
+        expr=f"({ahead}) > {limit}\nor\n{skew} > {limit}",
         for_minutes=5,
         summary="Clocks disagree: records, the exporter's host and Prometheus.",
         description=f"Records that {{exporter}} reads are {DURATION} ahead of its clock, or its"
@@ -106,9 +106,9 @@ def _parse_errors(scope: Scope) -> Alert:
         scope,
         name=_PARSE,
         expr=(
-            f"{_rate(scope, 'surge_source_rejected_lines_total')}\n"
-            f"/ ({_rate(scope, 'surge_source_lines_total')} > 0)\n"
-            f"> {scope.limit(_PARSE, AlertSeverity.WARNING):g}"
+            f"{_more(scope, 'surge_source_rejected_lines_total')}\n"
+            f"/ ({_more(scope, 'surge_source_lines_total')} > 0)\n"
+            f"> {number(scope.limit(_PARSE, AlertSeverity.WARNING))}"
         ),
         for_minutes=15,
         summary="Lines of telemetry can't be read as records.",
@@ -118,9 +118,9 @@ def _parse_errors(scope: Scope) -> Alert:
     )
 
 
-def _rate(scope: Scope, name: str) -> str:
-    rate = f"rate({scope.series(name, over='15m')})"
-    return scope.of("sum", rate, INSTANCE, "source")
+def _more(scope: Scope, name: str) -> str:
+    more = f"increase({scope.series(name, over='15m')})"
+    return scope.of("sum", more, INSTANCE, "source")
 
 
 def _newest(scope: Scope, what: str, *labels: str) -> str:

@@ -1,6 +1,8 @@
 """What counters say of a fleet's traffic: rates, what is usual at this hour, failed parts.
 
-Only what PromQL, MetricsQL and every ruler understand alike is used: no subqueries, no `@`.
+Only what PromQL, MetricsQL and every ruler understand alike is used: no subqueries, no `@`, and
+`increase` over a time in place of `rate`: of a series that is younger than its range MetricsQL's
+rate is that since it began, so that the first request of a new caller looked like a surge.
 Offsets of a day are 24 hours: where clocks change for summer, "the same hour" is one off for
 a week.
 """
@@ -18,6 +20,7 @@ FAILURES = "surge_inference_request_failures_total"
 USUAL = "job:surge_inference_requests:usual_rate1h"
 
 _RATE = "job:surge_inference_requests:rate1h"
+_WINDOW_SECONDS = {"5m": 300, "1h": 3600}
 _DAYS = 7
 _WARM_UP = "3h"
 """Younger than this, a mean over the last day would be one of minutes: a cold start."""
@@ -36,25 +39,24 @@ def failure_ratio(window: str) -> str:
 
 def requests(scope: Scope) -> Iterator[Recording]:
     """Yield rates of requests, and what is usual: the median of this hour of the last 7 days."""
-    rate = scope.series(REQUESTS, over="5m")
     yield Recording(
         name="job_caller:surge_inference_requests:rate5m",
-        expr=scope.of("sum", f"rate({rate})", "caller"),
+        expr=_rate(scope, "5m", "caller"),
         about="Requests per second of each caller.",
     )
     yield Recording(
         name="job_model:surge_inference_requests:rate5m",
-        expr=scope.of("sum", f"rate({rate})", "model"),
+        expr=_rate(scope, "5m", "model"),
         about="Requests per second to each model.",
     )
     yield Recording(
         name="job:surge_inference_requests:rate5m",
-        expr=scope.of("sum", f"rate({rate})"),
+        expr=_rate(scope, "5m"),
         about="Requests per second.",
     )
     yield Recording(
         name=_RATE,
-        expr=scope.of("sum", f"rate({scope.series(REQUESTS, over='1h')})"),
+        expr=_rate(scope, "1h"),
         about="Requests per second over an hour.",
     )
     yield Recording(
@@ -85,16 +87,23 @@ def failures(scope: Scope) -> Iterator[Recording]:
     )
 
 
+def _rate(scope: Scope, window: str, *labels: str) -> str:
+    requests = scope.of("sum", f"increase({scope.series(REQUESTS, over=window)})", *labels)
+    return f"{requests} / {_WINDOW_SECONDS[window]}"
+
+
 def _failed_part(scope: Scope, window: str, label: str) -> str:
     """A caller without requests has no failed part: absent, for one NaN would poison a sum."""
-    failed = scope.of("sum", f"rate({scope.series(FAILURES, over=window)})", label)
-    every = scope.of("sum", f"rate({scope.series(REQUESTS, over=window)})", label)
+    failed = scope.of("sum", f"increase({scope.series(FAILURES, over=window)})", label)
+    every = scope.of("sum", f"increase({scope.series(REQUESTS, over=window)})", label)
     return f"{failed}\n/ ({every} > 0)"
 
 
 def _usual(scope: Scope) -> str:
+    """Of a day on which counting began less than an hour before, that hour is no whole one."""
     days = "\n  or ".join(
-        f'label_replace({_RATE} offset {day}d, "day", "{day}", "", "")'
+        f"label_replace({_RATE} offset {24 * day}h and {_RATE} offset {24 * day + 1}h,"
+        f' "day", "{day}", "", "")'
         for day in range(1, _DAYS + 1)
     )
     return (
