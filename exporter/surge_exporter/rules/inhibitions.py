@@ -43,6 +43,7 @@ _GITEA = ("SurgeGiteaDown", "SurgeGiteaFlapping", "SurgeGiteaOutages")
 _INFERENCE = ("SurgeInferenceDown", "SurgeInferenceFlapping", "SurgeInferenceFailures")
 _HOST = ("SurgeHostPressure", "SurgeModelTierMismatch")
 _READING = (
+    "SurgeTelemetryMissing",
     "SurgeParseErrors",
     "SurgeLinesLost",
     "SurgeReadErrors",

@@ -15,6 +15,17 @@ _PARSE = "SurgeParseErrors"
 def telemetry_alerts(scope: Scope) -> Iterator[Alert]:
     """Yield the alerts on telemetry that is not what it should be."""
     yield from _stale(scope)
+    yield health_alert(
+        scope,
+        name="SurgeTelemetryMissing",
+        expr=f"{scope.of('max', scope.series('surge_source_up'), INSTANCE)} == 0",
+        for_minutes=15,
+        summary="An exporter finds no telemetry at all.",
+        description="{exporter} can read no file of any source: its windows stay empty, and it"
+        " will not alert on demand.",
+        recommended_action="Restore telemetry: compare the folder and the patterns that the"
+        " exporter looks in with where the agents write.",
+    )
     yield _skew(scope)
     yield _parse_errors(scope)
     skipped = scope.series("surge_source_skipped_bytes_total", over="15m")
