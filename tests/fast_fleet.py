@@ -12,7 +12,7 @@ from pathlib import Path
 
 from surge_exporter.commands.exporter import Exporter
 from surge_exporter.config import Config, TelemetryConfig, WebConfig, WindowConfig
-from surge_exporter.core.scenario import Episode, EpisodeKind, Scenario
+from surge_exporter.core.scenario import EpisodeKind, Scenario, episode_at
 from surge_exporter.core.simulate import telemetry
 from surge_exporter.model import HOUR, Seconds, UnixSeconds
 from surge_exporter.runtime.clock import QueueWaker, ScaledClock, SystemClock
@@ -39,15 +39,7 @@ SCENARIO = Scenario(
     start=START,
     requests_per_hour=600,
     rhythm=0.1,
-    episodes=tuple(
-        Episode(
-            kind=kind,
-            start_seconds=start * HOUR,
-            duration_seconds=hours * HOUR,
-            magnitude=magnitude,
-        )
-        for kind, start, hours, magnitude in _TROUBLES
-    ),
+    episodes=tuple(episode_at(*trouble) for trouble in _TROUBLES),
 )
 
 

@@ -4,19 +4,16 @@ own code under a clock that is set. And a fleet's counters over eight days, for 
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
 
-from surge_exporter.core.cycle import Cycle, Telemetry
-from surge_exporter.core.scenario import Episode, EpisodeKind, Scenario
+from surge_exporter.core.scenario import EpisodeKind
 from surge_exporter.core.simulate import Line, telemetry
-from surge_exporter.model import HOUR, RejectReason, Source, UnixSeconds
-from surge_exporter.signals import default_tuning, judge, surge_factors
+from surge_exporter.model import HOUR, UnixSeconds
+from surge_exporter.signals import default_tuning
 from surge_exporter.snapshot import Snapshot
 from surge_exporter.web.exposition import SnapshotCollector
-from tests.snapshots import exporter, source
+from tests.set_exporter import SetExporter, scenario
 
 END = UnixSeconds(1_774_886_400.0)
 """2026-03-30T16:00:00Z: every step below divides it."""
@@ -30,7 +27,6 @@ COUNTED_INTERVAL = 300
 
 _CAPACITY = 0.25
 _CALM_SECONDS = 9 * 24 * HOUR
-_EXPIRE_EVERY = 10
 
 Labels = tuple[tuple[str, str], ...]
 Series = dict[Labels, list[tuple[float, float]]]
@@ -50,22 +46,10 @@ class Member:
 
     def lines(self) -> Iterator[Line]:
         """Return its telemetry, without end."""
-        scenario = Scenario(
-            start=UnixSeconds(END - 24 * HOUR),
-            requests_per_hour=self.requests_per_hour,
-            episodes=tuple(
-                Episode(
-                    kind=kind,
-                    start_seconds=(24 + begin) * HOUR,
-                    duration_seconds=long * HOUR,
-                    magnitude=magnitude,
-                )
-                for kind, (begin, long, magnitude) in self.episodes.items()
-            ),
-        )
+        lived = scenario(END, self.requests_per_hour, self.episodes)
         start = UnixSeconds(END - self.begins_seconds)
         seed = sum(self.instance.encode())
-        return telemetry(scenario, seed=seed, start=start, stop=UnixSeconds(math.inf))
+        return telemetry(lived, seed=seed, start=start, stop=UnixSeconds(math.inf))
 
 
 _SURGE = {EpisodeKind.SURGE: (-2.2, 3.0, 6.0)}
@@ -93,69 +77,10 @@ MEMBERS = (
 TUNING = replace(default_tuning(), capacity_requests_per_second=_CAPACITY)
 
 
-class _Exporter:
-    """One exporter, on telemetry that is simulated as it goes."""
-
-    def __init__(self, member: Member, begin: UnixSeconds) -> None:
-        self._now = begin
-        self._steps = count(1)
-        self._cycle = Cycle(Telemetry())
-        self._cycle.set_surge_factors(**surge_factors(TUNING))
-        self._statuses = {kind: source(kind, lines=0, read_bytes=0) for kind in Source}
-        self._lines = member.lines()
-        self._next = next(self._lines)
-        for kind, block in self._written(begin).items():
-            self._cycle.ingest(kind, block, now=begin, live=False)
-
-    def read(self, now: UnixSeconds) -> None:
-        """Take in what was written since the last time."""
-        self._now = now
-        for kind, block in self._written(now).items():
-            done = self._cycle.ingest(kind, block, now=now, live=True)
-            rejected = Counter(reject.reason for reject in done.rejected)
-            before = self._statuses[kind]
-            self._statuses[kind] = replace(
-                before,
-                lines=before.lines + done.lines,
-                read_bytes=before.read_bytes + len(block),
-                last_read=now,
-                rejected={r: before.rejected[r] + rejected[r] for r in RejectReason},
-            )
-        if next(self._steps) % _EXPIRE_EVERY == 0:
-            self._cycle.expire(now)
-
-    def snapshot(self) -> Snapshot:
-        """Return what it shows."""
-        observation = self._cycle.observe(self._now)
-        totals = self._cycle.totals(scraped=True)
-        self._cycle.confirm()
-        statuses = tuple(self._statuses.values())
-        return Snapshot(
-            at=self._now,
-            observation=observation,
-            verdict=judge(observation, TUNING),
-            tuning=TUNING,
-            horizon_seconds=Telemetry().horizon_seconds,
-            totals=totals,
-            sources=statuses,
-            sources_with_history=statuses,
-            exporter=exporter(),
-        )
-
-    def _written(self, now: UnixSeconds) -> dict[Source, bytes]:
-        lines: dict[Source, list[str]] = {kind: [] for kind in Source}
-        while self._next.at <= now:
-            lines[self._next.source].append(self._next.text)
-            self._next = next(self._lines)
-        return {
-            kind: "".join(f"{text}\n" for text in found).encode() for kind, found in lines.items()
-        }
-
-
 def scrape(member: Member, names: frozenset[str], series: Series) -> dict[UnixSeconds, Snapshot]:
     """Scrape an exporter's metrics of these names to the end; return its state when asked."""
     begin = UnixSeconds(END - min(SCRAPED_SECONDS, member.begins_seconds))
-    scraped = _Exporter(member, begin)
+    scraped = SetExporter(member.lines(), begin, TUNING)
     shown: list[Snapshot] = []
     collector = SnapshotCollector(lambda: shown[-1], timer=lambda: 0.0)
     found = {}

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from surge_exporter.core.cycle import Telemetry
 from surge_exporter.core.replay import Recorded, Recorder
-from surge_exporter.core.scenario import Episode, EpisodeKind, Scenario
+from surge_exporter.core.scenario import EpisodeKind, Scenario, episode_at
 from surge_exporter.core.simulate import Line, telemetry
 from surge_exporter.model import HOUR, Seconds, Severity, Source, Tuning, UnixSeconds
 from surge_exporter.playback import Playback, play_back
@@ -33,15 +33,7 @@ def planted(hours: float = 108.0, requests_per_hour: float = 400.0) -> list[Line
         start=START,
         requests_per_hour=requests_per_hour,
         rhythm=0.3,
-        episodes=tuple(
-            Episode(
-                kind=kind,
-                start_seconds=start * HOUR,
-                duration_seconds=long * HOUR,
-                magnitude=magnitude,
-            )
-            for kind, (start, long, magnitude) in PLANTED.items()
-        ),
+        episodes=tuple(episode_at(kind, *times) for kind, times in PLANTED.items()),
     )
     stop = UnixSeconds(START + hours * HOUR)
     return list(telemetry(scenario, seed=3, start=START, stop=stop))

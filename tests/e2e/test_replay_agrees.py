@@ -19,7 +19,7 @@ import pytest
 
 from surge_exporter import config as configuration
 from surge_exporter.core.cycle import Cycle
-from surge_exporter.core.scenario import Episode, EpisodeKind, Scenario
+from surge_exporter.core.scenario import EpisodeKind, Scenario, episode_at
 from surge_exporter.core.simulate import FAILING_CALLER, Line, telemetry
 from surge_exporter.model import HOUR, Source, Tuning, UnixSeconds
 from surge_exporter.render.rules import ALERTS_FILE, rule_files
@@ -97,15 +97,7 @@ def history() -> list[Line]:
         start=START,
         requests_per_hour=300,
         rhythm=0.5,
-        episodes=tuple(
-            Episode(
-                kind=kind,
-                start_seconds=start * HOUR,
-                duration_seconds=hours * HOUR,
-                magnitude=magnitude,
-            )
-            for kind, start, hours, magnitude in TROUBLES
-        ),
+        episodes=tuple(episode_at(*trouble) for trouble in TROUBLES),
     )
     stop = UnixSeconds(START + HOURS * HOUR)
     silent_from, silent_until = (START + hours * HOUR for hours in SILENCE_HOURS)

@@ -100,11 +100,11 @@ def day_scenario(start: UnixSeconds, requests_per_hour: float) -> Scenario:
         start=start,
         requests_per_hour=requests_per_hour,
         episodes=(
-            _episode(EpisodeKind.BATCH_JOB, 2, 3, 0.6),
-            _episode(EpisodeKind.INFERENCE_FAILURES, 6, 0.5, 0.7),
-            _episode(EpisodeKind.SURGE, 9, 3, 4),
-            _episode(EpisodeKind.GITEA_OUTAGE, 15, 0.75, 1),
-            _episode(EpisodeKind.FAILING_CALLER, 19, 3, 0.7),
+            episode_at(EpisodeKind.BATCH_JOB, 2, 3, 0.6),
+            episode_at(EpisodeKind.INFERENCE_FAILURES, 6, 0.5, 0.7),
+            episode_at(EpisodeKind.SURGE, 9, 3, 4),
+            episode_at(EpisodeKind.GITEA_OUTAGE, 15, 0.75, 1),
+            episode_at(EpisodeKind.FAILING_CALLER, 19, 3, 0.7),
         ),
         repeat_seconds=_DAY,
     )
@@ -122,18 +122,18 @@ def demo_scenario(start: UnixSeconds) -> Scenario:
         requests_per_hour=600,
         rhythm=0.1,
         episodes=(
-            _episode(EpisodeKind.SURGE, 0.75, 2.35, 2.2),
-            _episode(EpisodeKind.SURGE, 2, 1.1, 6),
-            _episode(EpisodeKind.GITEA_OUTAGE, 5.6, 0.5, 1),
-            _episode(EpisodeKind.INFERENCE_FAILURES, 7.5, 0.5, 0.8),
-            _episode(EpisodeKind.FAILING_CALLER, 9, 0.75, 0.7),
-            _episode(EpisodeKind.BATCH_JOB, 10.45, 0.7, 0.6),
+            episode_at(EpisodeKind.SURGE, 0.75, 2.35, 2.2),
+            episode_at(EpisodeKind.SURGE, 2, 1.1, 6),
+            episode_at(EpisodeKind.GITEA_OUTAGE, 5.6, 0.5, 1),
+            episode_at(EpisodeKind.INFERENCE_FAILURES, 7.5, 0.5, 0.8),
+            episode_at(EpisodeKind.FAILING_CALLER, 9, 0.75, 0.7),
+            episode_at(EpisodeKind.BATCH_JOB, 10.45, 0.7, 0.6),
         ),
         repeat_seconds=12 * HOUR,
     )
 
 
-def _episode(kind: EpisodeKind, start: float, hours: float, magnitude: float) -> Episode:
-    """Return an episode from times in hours."""
+def episode_at(kind: EpisodeKind, start: float, hours: float, magnitude: float) -> Episode:
+    """Return an episode that starts and lasts so many hours."""
     times = {"start_seconds": start * HOUR, "duration_seconds": hours * HOUR}
     return Episode(kind=kind, magnitude=magnitude, **times)
