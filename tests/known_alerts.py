@@ -28,7 +28,8 @@ SurgeExporterAbsent          critical page   restore_telemetry             job
 SurgeExporterDown            warning  ticket restore_telemetry             job instance
 SurgeTelemetryStale          warning  ticket restore_telemetry             job instance source
 SurgeTelemetryStale          critical page   restore_telemetry             job
-SurgeTelemetryMissing        warning  ticket restore_telemetry             job instance
+SurgeTelemetryMissing        warning  ticket restore_telemetry             job instance source
+SurgeTelemetryMissing        critical page   restore_telemetry             job
 SurgeClockSkew               warning  ticket restore_telemetry             job instance
 SurgeParseErrors             warning  ticket restore_telemetry             job instance source
 SurgeLinesLost               warning  ticket restore_telemetry             job instance source

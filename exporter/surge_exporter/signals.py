@@ -100,6 +100,8 @@ class Signal:
     """Whose alert interrupts a person; the others are tickets, for work that can wait."""
     alert: Measure | None = None
     """What the alert goes by, where that is not what makes the signal active."""
+    alert_when: str = ""
+    """What is asked for on top of being active, in words, where `alert` is there."""
 
     @property
     def subject_label(self) -> str | None:
@@ -252,6 +254,7 @@ SIGNALS: tuple[Signal, ...] = (
         keep_firing_seconds=_minutes(120),  # its long windows may tell of a surge twice
         pages=frozenset({Severity.WARNING, Severity.CRITICAL}),
         alert=evidence.confirmed_surge,
+        alert_when="once the seasonal test confirms it",
     ),
     Signal(
         name="predicted_demand",
@@ -305,13 +308,15 @@ SIGNALS: tuple[Signal, ...] = (
         ),
         exceeds=ge,
         thresholds={Severity.WARNING: 0.2},
-        parameters={"min_requests": 5},
+        parameters={"min_requests": 5, "min_failures": 5},
         measure=evidence.caller_failures,
         action=INVESTIGATE_FAILURES,
         most=1.0,
         for_seconds=_minutes(5),
         keep_firing_seconds=_minutes(15),
         pages=frozenset({Severity.WARNING}),
+        alert=evidence.many_caller_failures,
+        alert_when="from min_failures failures on",
     ),
     Signal(
         name="inference_failures",

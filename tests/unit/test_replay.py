@@ -159,8 +159,28 @@ def read_at_once(lines: Sequence[Line], now: UnixSeconds) -> Observation:
     return cycle.observe(now)
 
 
+def test_a_caller_alerts_from_a_number_of_failures_on_though_it_is_active_before(
+    recorded: Recorded,
+) -> None:
+    tuning = default_tuning()
+    sparse = tuned(caller_failures_warning=0.01)
+
+    def see(_: int, observation: Observation) -> bool:
+        failures = {caller.caller: caller.failures for caller in observation.callers}
+        keys = [reading.key for reading in readings(observation, sparse)]
+        seen.extend(failures[key.subject] for key in keys if key.signal == "caller_failures")
+        return True
+
+    seen: list[int] = []
+    play(Cycle(HOURLY), recorded, Seconds(300.0), see)
+
+    assert min(seen) == tuning.parameters["caller_failures", "min_failures"]
+
+
 def test_what_holds_is_what_the_verdict_finds_but_for_surges(recorded: Recorded) -> None:
     tuning = tuned(caller_failures_warning=0.01)
+    any_failure = {**tuning.parameters, ("caller_failures", "min_failures"): 0.0}
+    tuning = replace(tuning, parameters=any_failure)
     found = 0
 
     def see(_: int, observation: Observation) -> bool:

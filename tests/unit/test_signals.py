@@ -242,6 +242,7 @@ def test_the_thresholds_are_those_of_the_design() -> None:
         ("heavy_batch", "dominant_share"): 0.6,
         ("heavy_batch", "min_callers"): 3,
         ("caller_failures", "min_requests"): 5,
+        ("caller_failures", "min_failures"): 5,
         ("gitea_down", "min_failed_checks"): 2,
         ("inference_down", "min_failed_checks"): 2,
         ("forecast_error", "min_history_days"): 7,

@@ -206,6 +206,15 @@ def caller_failures(observation: Observation, tuning: Tuning) -> Iterator[Measur
         )
 
 
+def many_caller_failures(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
+    """Measure the same of callers that failed often enough to wake somebody for."""
+    least = tuning.parameters["caller_failures", "min_failures"]
+    failures = {caller.caller: caller.failures for caller in observation.callers}
+    for measured in caller_failures(observation, tuning):
+        if failures[measured.subject] >= least:
+            yield measured
+
+
 def failed_checks(dependency: Dependency, what: str) -> Measure:
     """Return a measure of the failed checks of one dependency, called `what` in the evidence."""
 

@@ -113,10 +113,9 @@ def _levels(signal: Signal) -> str:
 
 def _alert(signal: Signal) -> str:
     notice = "page" if signal.pages else "ticket"
-    if signal.alert is not None:
-        return f"{notice} once the seasonal test confirms it"
-    after = f"after {spoken_span(signal.for_seconds)}" if signal.for_seconds else "at once"
-    return f"{notice} {after}"
+    after = [f"after {spoken_span(signal.for_seconds)}"] if signal.for_seconds else []
+    when = [signal.alert_when] if signal.alert_when else []
+    return f"{notice} {', '.join((*after, *when)) or 'at once'}"
 
 
 def _effect(signal: Signal) -> str:

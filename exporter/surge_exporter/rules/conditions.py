@@ -39,11 +39,15 @@ def _by_its_fields(scope: Scope, signal: Signal, severity: Severity) -> str:
     highest = f"{scope.of('max', series, *signal.metric.labels)} {threshold}"
     if signal.agreement is Agreement.FLEET:
         return highest
-    return (
-        f"{highest}\n"
-        f"and on ({scope.labels()})\n"
-        f"{scope.of('avg', f'{series} {_as_bool(threshold)}')} >= {_HALF}"
-    )
+    votes = f"({series} {_as_bool(threshold)}){_of_those_that_check(scope, signal)}"
+    return f"{highest}\nand on ({scope.labels()})\n{scope.of('avg', votes)} >= {_HALF}"
+
+
+def _of_those_that_check(scope: Scope, signal: Signal) -> str:
+    """An exporter without heartbeats has no failed check, and no say in it."""
+    if "dependency" not in signal.matchers:
+        return ""
+    return f" unless {scope.series('surge_dependency_checks', **signal.matchers)} == 0"
 
 
 def _as_bool(threshold: str) -> str:
@@ -100,6 +104,14 @@ def _caller_failures(scope: Scope, signal: Signal, severity: Severity) -> str:
     )
 
 
+def _caller_failures_enough(scope: Scope, signal: Signal, severity: Severity) -> str:
+    return (
+        f"{_caller_failures(scope, signal, severity)}\n"
+        f"and on ({scope.labels('caller')})\n"
+        f"{fleet.caller_failures(scope)} >= {scope.parameter(signal.name, 'min_failures')}"
+    )
+
+
 def _forecast_error(scope: Scope, signal: Signal, severity: Severity) -> str:
     history = scope.of("max", scope.series("surge_forecast_history_seconds"), INSTANCE)
     return (
@@ -138,4 +150,7 @@ _ACTIVE: Mapping[str, Condition] = {
     "inference_down": _down,
     "forecast_error": _forecast_error,
 }
-_ALERTING: Mapping[str, Condition] = {"demand_surge": _confirmed_surge}
+_ALERTING: Mapping[str, Condition] = {
+    "demand_surge": _confirmed_surge,
+    "caller_failures": _caller_failures_enough,
+}

@@ -28,18 +28,20 @@ def presence_alerts(scope: Scope) -> Iterator[Alert]:
         description=_of_whom(scope, "Prometheus has seen no surge-exporter{of} for 15 minutes."),
         recommended_action="Restore telemetry: start the exporter, or mend its scrape job.",
     )
-    up = scope.of("max", f"max_over_time({scope.series('up', over='5m')})", INSTANCE)
+    answers = f"max_over_time({scope.series('up', over='5m')})"
+    seen = scope.series("surge_exporter_build_info", over="7d")
     yield health_alert(
         scope,
         name="SurgeExporterDown",
         expr=(
-            f"{up} == 0\n"
-            f"and on ({scope.labels(INSTANCE)})\n"
-            f"{scope.of('max', f'max_over_time({seen})', INSTANCE)}"
+            f"{scope.of('max', answers, 'job', INSTANCE)} == 0\n"
+            f"and on ({scope.labels('job')})\n"
+            f"{scope.of('max', f'max_over_time({seen})', 'job')}"
         ),
         for_minutes=5,
         summary="An exporter can't be scraped.",
-        description="{exporter} in {fleet} was scraped within the last day, and can't be now.",
+        description="{exporter} in {fleet} can't be scraped. (A target counts as an exporter if"
+        " one of its job answered within the last week.)",
         recommended_action="Restore telemetry: start the exporter again; its log says why it"
         " stopped.",
     )

@@ -140,10 +140,11 @@ def _of_exporters(choices: Choices) -> Iterator[Inhibition]:
     yield Inhibition(
         why="Of a silent fleet every source is stale, and what is known of demand is old; what is"
         " critical is sent all the same.",
-        source=_named("SurgeTelemetryStale", severity=_CRITICAL),
+        source=_named("SurgeTelemetryStale", "SurgeTelemetryMissing", severity=_CRITICAL),
         target=(
             *_named(
                 "SurgeTelemetryStale",
+                "SurgeTelemetryMissing",
                 "SurgeForecastError",
                 *_INFERENCE[1:],
                 *_DEMAND,

@@ -2,30 +2,28 @@
 
 from collections.abc import Iterator
 
+from surge_exporter.core.window import MAX_FUTURE_SECONDS
+from surge_exporter.model import OutOfWindow, Source
 from surge_exporter.rules.health import health_alert
 from surge_exporter.rules.rule import Alert, AlertSeverity
 from surge_exporter.rules.scope import INSTANCE, Scope, number
 from surge_exporter.rules.words import DURATION, NUMBER, PERCENT
 
+_MISSING = "SurgeTelemetryMissing"
 _STALE = "SurgeTelemetryStale"
 _SKEW = "SurgeClockSkew"
 _PARSE = "SurgeParseErrors"
+
+_MISSED_REQUESTS = 50
+"""So many should have come in a silence: agents ask in bursts, and fewer may be a pause."""
+_RESTING_SECONDS = 43200
+"""A fleet may rest for a night; a longer silence is told whatever was expected."""
 
 
 def telemetry_alerts(scope: Scope) -> Iterator[Alert]:
     """Yield the alerts on telemetry that is not what it should be."""
     yield from _stale(scope)
-    yield health_alert(
-        scope,
-        name="SurgeTelemetryMissing",
-        expr=f"{scope.of('max', scope.series('surge_source_up'), INSTANCE)} == 0",
-        for_minutes=15,
-        summary="An exporter finds no telemetry at all.",
-        description="{exporter} can read no file of any source: its windows stay empty, and it"
-        " will not alert on demand.",
-        recommended_action="Restore telemetry: compare the folder and the patterns that the"
-        " exporter looks in with where the agents write.",
-    )
+    yield from _missing(scope)
     yield _skew(scope)
     yield _parse_errors(scope)
     skipped = scope.series("surge_source_skipped_bytes_total", over="15m")
@@ -69,23 +67,78 @@ def telemetry_alerts(scope: Scope) -> Iterator[Alert]:
     )
 
 
+def _missing(scope: Scope) -> Iterator[Alert]:
+    """Of what was never there no age is too great, nor after a restart of what ended before."""
+    labels = scope.labels(INSTANCE, "source")
+    yield health_alert(
+        scope,
+        name=_MISSING,
+        expr=f"{_newest(scope, 'read', 'source')}\nunless on ({labels})\n"
+        f"{_newest(scope, 'record', 'source')}",
+        for_minutes=30,
+        summary="An exporter finds no telemetry of a source.",
+        description="{exporter} has found no record of {{ $labels.source }} since it started: it"
+        " can't alert on what they would tell.",
+        recommended_action="Restore telemetry: compare the folder and the patterns that the"
+        " exporter looks in with where the agents write.",
+    )
+    yield health_alert(
+        scope,
+        name=_MISSING,
+        severity=AlertSeverity.CRITICAL,
+        expr=(
+            f"{scope.of('max', _newest(scope, 'read'))}\nunless on ({scope.labels()})\n"
+            f"{scope.of('max', _newest(scope, 'record'))}"
+        ),
+        for_minutes=30,
+        summary="No exporter of a fleet finds any telemetry: the fleet is unseen.",
+        description="No exporter of {fleet} has found a record of any source since it started:"
+        " there will be no pages on demand, callers or dependencies.",
+        recommended_action="Restore telemetry: check that the agents run; then compare the folder"
+        " and the patterns that the exporters look in with where they write.",
+    )
+
+
 def _stale(scope: Scope) -> Iterator[Alert]:
-    age = f"{_newest(scope, 'read', 'source')} - {_newest(scope, 'record', 'source')}"
+    """Heartbeats come at any hour; requests are missed once many should have come."""
+    heartbeat, requests = _age(scope, Source.HEARTBEAT), _age(scope, Source.REQUESTS)
+    expected = scope.series("surge_expected_requests_per_second")
+    limit = number(scope.limit(_STALE, AlertSeverity.WARNING))
+    missed = (
+        f"({requests}) * on ({scope.labels(INSTANCE)}) group_left ()"
+        f" {scope.of('max', expected, INSTANCE)}"
+    )
     yield health_alert(
         scope,
         name=_STALE,
-        expr=f"{age} > {number(scope.limit(_STALE, AlertSeverity.WARNING))}",
+        expr=(
+            f"{heartbeat} > {limit}\n"
+            f"or\n"
+            f"{requests} > {limit} and {missed} > {_MISSED_REQUESTS}\n"
+            f"or\n"
+            f"{requests} > {_RESTING_SECONDS}"
+        ),
         for_minutes=5,
         summary="A source of telemetry has fallen silent.",
         description=f"{{exporter}} has read no record of {{{{ $labels.source }}}} for {DURATION}.",
         recommended_action="Restore telemetry: check that the agents still write, and that they"
         " write where the exporter reads.",
     )
+    silent = scope.of("min", f"{heartbeat} or {requests}")
+    missed = f"{scope.of('min', requests)} * {scope.of('sum', expected)}"
+    known = scope.series("surge_source_last_record_timestamp_seconds", source=Source.HEARTBEAT)
     yield health_alert(
         scope,
         name=_STALE,
         severity=AlertSeverity.CRITICAL,
-        expr=(f"{scope.of('min', age)} > {number(scope.limit(_STALE, AlertSeverity.CRITICAL))}"),
+        expr=(
+            f"{silent} > {number(scope.limit(_STALE, AlertSeverity.CRITICAL))}\n"
+            f"and on ({scope.labels()}) (\n"
+            f"  {scope.of('max', known)}\n"
+            f"  or {missed} > {_MISSED_REQUESTS}\n"
+            f"  or {silent} > {_RESTING_SECONDS}\n"
+            f")"
+        ),
         for_minutes=5,
         summary="All telemetry of a fleet has fallen silent: it is down, or unseen.",
         description=f"No exporter of {{fleet}} has read a record of any source for {DURATION}.",
@@ -95,20 +148,31 @@ def _stale(scope: Scope) -> Iterator[Alert]:
 
 
 def _skew(scope: Scope) -> Alert:
+    """Records too far ahead are dropped, and make no record newer: the counter tells of them."""
     ahead = f"{_newest(scope, 'record')} - {_newest(scope, 'read')}"
     read = scope.series("surge_source_last_read_timestamp_seconds")
     skew = scope.of("max", f"abs(timestamp({read}) - {read})", INSTANCE)
+    dropped = scope.series(
+        "surge_source_out_of_window_records_total", reason=OutOfWindow.FUTURE, over="15m"
+    )
     limit = number(scope.limit(_SKEW, AlertSeverity.WARNING))
     return health_alert(
         scope,
         name=_SKEW,
-        expr=f"({ahead}) > {limit}\nor\n{skew} > {limit}",
+        expr=(
+            f"({ahead}) > {limit}\n"
+            f"or\n"
+            f"{skew} > {limit}\n"
+            f"or\n"
+            f"({scope.of('sum', f'increase({dropped})', INSTANCE)} > bool 0)"
+            f" * {number(MAX_FUTURE_SECONDS)} > {limit}"
+        ),
         for_minutes=5,
         summary="Clocks disagree: records, the exporter's host and Prometheus.",
-        description=f"Records that {{exporter}} reads are {DURATION} ahead of its clock, or its"
-        " clock is so far from that of Prometheus.",
-        recommended_action="Restore telemetry: synchronise the clocks; until then windows begin"
-        " and end at the wrong time.",
+        description=f"Records that {{exporter}} reads are {DURATION} or more ahead of its clock,"
+        " or its clock is so far from that of Prometheus.",
+        recommended_action="Restore telemetry: synchronise the clocks, or say in which time zone"
+        " the agents write; until then windows begin and end at the wrong time.",
     )
 
 
@@ -134,6 +198,11 @@ def _more(scope: Scope, name: str) -> str:
     return scope.of("sum", more, INSTANCE, "source")
 
 
-def _newest(scope: Scope, what: str, *labels: str) -> str:
-    series = scope.series(f"surge_source_last_{what}_timestamp_seconds")
+def _newest(scope: Scope, what: str, *labels: str, **source: str) -> str:
+    series = scope.series(f"surge_source_last_{what}_timestamp_seconds", **source)
     return scope.of("max", series, INSTANCE, *labels)
+
+
+def _age(scope: Scope, source: Source) -> str:
+    read = _newest(scope, "read", "source", source=source)
+    return f"{read} - {_newest(scope, 'record', 'source', source=source)}"

@@ -53,6 +53,7 @@ class Tail:
             Tail, files, clock, patterns, window_seconds=window_seconds, timestamps=timestamps
         )
         self.counts = {source: TailCounts() for source in patterns}
+        self._sources = [source for source, globs in patterns.items() if globs]
         self._faults = Faults(self.counts)
         self._scanner = Scanner(files, patterns, self.counts, self._faults)
         self._memory = Memory(patterns)
@@ -122,8 +123,8 @@ class Tail:
         if self._is_resuming and not self._held.is_anything_unreadable(scan):
             self._is_resuming = False
             yield from self._read_left_parts()
-        for counts in self.counts.values():
-            counts.last_read = self._clock.now()
+        for source in self._sources:
+            self.counts[source].last_read = self._clock.now()
 
     def measure(self) -> None:
         """Bring `files`, `pending_bytes` and `directories` of the counts up to date."""
