@@ -203,11 +203,12 @@ class Alertmanager:
 
 @contextmanager
 def alertmanager(folder: Path, files: Mapping[str, str], config: str) -> Iterator[Alertmanager]:
-    """Run an Alertmanager on these files, of which one is its configuration."""
+    """Run an Alertmanager on these files, by path below `folder`; one is its configuration."""
     program = installed("prometheus-alertmanager", "alertmanager")
-    folder.mkdir()
     for name, text in files.items():
-        (folder / name).write_text(text)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     address = f"127.0.0.1:{free_port()}"
     command = [
         program,
