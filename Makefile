@@ -25,7 +25,7 @@ unit: $(VENV)/.developed ## The tests that need no servers
 
 e2e: $(VENV)/.developed ## The tests against real servers
 	@deploy/servers.sh
-	@$(BIN)/pytest -m e2e
+	@SURGE_ALL_SERVERS=1 $(BIN)/pytest -m e2e
 
 picture: $(VENV)/.developed ## Take the README's picture of the demo (needs chromium)
 	@$(BIN)/python -m tests.picture exporter/docs/status.png

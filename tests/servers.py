@@ -1,6 +1,7 @@
 """Real servers as child processes on loopback, each on a free port, waited for by asking."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 import pytest
@@ -21,6 +22,9 @@ import pytest
 Found = TypeVar("Found")
 
 PATIENCE_SECONDS = 60.0
+
+MUST_HAVE_ALL = "SURGE_ALL_SERVERS"
+"""The environment variable with which a test that lacks something fails: the gate sets it."""
 
 
 def wait_for(ask: Callable[[], Found | None], what: str) -> Found:
@@ -50,13 +54,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def do_without(what: str) -> NoReturn:
+    """Skip the test, which can't be run for this reason; fail it where all must be run."""
+    if os.environ.get(MUST_HAVE_ALL):
+        pytest.fail(f"{what} ({MUST_HAVE_ALL} is set)", pytrace=False)
+    pytest.skip(what)
+
+
 def installed(*names: str) -> str:
-    """Return the first of these programs that is installed; skip the test if none is."""
+    """Return the first of these programs that is installed; do without if none is."""
     for name in names:
         path = shutil.which(name)
         if path:
             return path
-    pytest.skip(f"{names[0]} is not installed: deploy/servers.sh installs it")
+    do_without(f"{names[0]} is not installed: deploy/servers.sh installs it")
 
 
 @contextmanager
@@ -192,11 +203,12 @@ class Alertmanager:
 
 @contextmanager
 def alertmanager(folder: Path, files: Mapping[str, str], config: str) -> Iterator[Alertmanager]:
-    """Run an Alertmanager on these files, of which one is its configuration."""
+    """Run an Alertmanager on these files, by path below `folder`; one is its configuration."""
     program = installed("prometheus-alertmanager", "alertmanager")
-    folder.mkdir()
     for name, text in files.items():
-        (folder / name).write_text(text)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     address = f"127.0.0.1:{free_port()}"
     command = [
         program,

@@ -1,10 +1,13 @@
 """A real Alertmanager with the committed fragment: who is told what, and in which words."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+import yaml
 
 from surge_exporter.rules.routing import Receiver
 from tests.fragment import fragment
@@ -13,6 +16,16 @@ from tests.servers import Alertmanager, alertmanager, wait_for
 from tests.webhook import Notification, Webhook, webhook
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+
+ALERTING = Path(__file__).parents[2] / "exporter" / "docs" / "alerting.md"
+
+
+class Words(NamedTuple):
+    """What a receiver that writes text was sent."""
+
+    title: str
+    text: list[str]
 
 
 class Telling:
@@ -155,29 +168,63 @@ def test_automation_hears_of_the_end_also_if_another_alert_took_over(telling: Te
     ]
 
 
-def test_a_page_in_words_begins_with_what_to_do(tmp_path: Path) -> None:
+def _said_in_words(folder: Path, files: Mapping[str, str], config: str, hook: Webhook) -> Words:
+    """Return what the pager is told in words of an alert, by an Alertmanager on these files."""
     known = BY_KEY["SurgeGiteaDown.critical"]
     notes = {
         "recommended_action": "Cache forge state",
         "summary": "The forge is down.",
         "description": "Gitea fails since 12:00.",
     }
-    with webhook() as hook:
-        files = fragment(hook.url)
-        assert files["surge.yml"].count(_PAGER) == 1
-        files["surge.yml"] = files["surge.yml"].replace(
-            _PAGER, _PAGER + _IN_WORDS.format(url=f"{hook.url}/words")
-        )
-        with alertmanager(tmp_path / "alertmanager", files, "surge.yml") as server:
-            server.post([{"labels": known.labels(job="a"), "annotations": notes}])
-            (words,) = hook.wait("/words", lambda _: True).payload["attachments"]
+    with alertmanager(folder, files, config) as server:
+        server.post([{"labels": known.labels(job="a"), "annotations": notes}])
+        (words,) = hook.wait("/words", lambda _: True).payload["attachments"]
+    return Words(words["title"], words["text"].splitlines())
 
-    assert words["title"] == "Cache forge state"
-    assert words["text"].splitlines() == [
+
+SAID = Words(
+    "Cache forge state",
+    [
         "Cache forge state",
         "SurgeGiteaDown: The forge is down.",
         "- critical: Gitea fails since 12:00.",
-    ]
+    ],
+)
+
+
+def test_a_page_in_words_begins_with_what_to_do(tmp_path: Path) -> None:
+    with webhook() as hook:
+        files = in_words(hook)
+
+        assert _said_in_words(tmp_path / "alertmanager", files, "surge.yml", hook) == SAID
+
+
+def test_so_it_does_when_the_fragment_is_merged_into_a_configuration_above_it(
+    tmp_path: Path,
+) -> None:
+    with webhook() as hook:
+        files = in_words(hook)
+        ours = yaml.safe_load(files["surge.yml"])
+        (merged_templates,) = _MERGED.findall(files["surge.yml"])
+        theirs = {
+            "global": {"resolve_timeout": "5m"},
+            "templates": ["templates/*.tmpl", *yaml.safe_load(merged_templates)],
+            "route": {"receiver": "theirs", "routes": ours["route"]["routes"]},
+            "receivers": [{"name": "theirs"}, *ours["receivers"]],
+            "inhibit_rules": ours["inhibit_rules"],
+        }
+        laid_out = {
+            "alertmanager.yml": yaml.safe_dump(theirs),
+            **{f"surge/{name}": text for name, text in files.items()},
+        }
+
+        assert _said_in_words(tmp_path / "etc", laid_out, "alertmanager.yml", hook) == SAID
+
+
+def test_the_docs_say_the_same_path_of_a_merged_template() -> None:
+    (said,) = _MERGED.findall(fragment()["surge.yml"])
+
+    assert f"templates: {said}" in ALERTING.read_text()
 
 
 _PAGER = "  - name: surge-pager\n"
@@ -188,3 +235,14 @@ _IN_WORDS = """\
         title: '{{{{ template "surge.title" . }}}}'
         text: '{{{{ template "surge.text" . }}}}'
 """
+
+_MERGED = re.compile(r"^# +templates: (.*)$", re.MULTILINE)
+"""What the fragment's comments say to write where it is merged."""
+
+
+def in_words(hook: Webhook) -> dict[str, str]:
+    """Return the fragment with a pager that writes to the hook in the template's words, too."""
+    files = fragment(hook.url)
+    assert files["surge.yml"].count(_PAGER) == 1
+    words = _PAGER + _IN_WORDS.format(url=f"{hook.url}/words")
+    return {**files, "surge.yml": files["surge.yml"].replace(_PAGER, words)}

@@ -1,6 +1,5 @@
 """The dashboards against Grafana's own types, of three versions."""
 
-import fcntl
 import json
 import shutil
 import subprocess
@@ -10,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import boards
-from tests.servers import installed
+from tests import boards, node
 
 pytestmark = [
     pytest.mark.e2e,
@@ -36,17 +34,9 @@ _EXPORTS_BY_NAME = 12
 
 
 @pytest.fixture(scope="module")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tools() -> Path:
     """Install Grafana's types, once; return the folder that has them."""
-    npm = installed("npm")
-    installed("node")
-    lock, done = TOOLS / "package-lock.json", TOOLS / "node_modules" / ".package-lock.json"
-    with (tmp_path_factory.getbasetemp().parent / "grafana-types").open("w") as one_at_a_time:
-        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-        if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-            command = [npm, "ci"]
-            made = subprocess.run(command, cwd=TOOLS, capture_output=True, text=True, check=False)
-            assert made.returncode == 0, made.stderr
+    node.install(TOOLS)
     return TOOLS
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Page:
     says: str
     """A pattern for the description: the trouble's numbers are in it."""
     board: str
+    states: int = 1
+    """How many it may go through before it is over; the pager is told of each."""
 
 
 PAGES = (
@@ -65,6 +68,7 @@ PAGES = (
         "Pre-warm local inference: ",
         r"Demand of surge is [2-9]\.\d\d times what season and history let expect",
         "surge-demand",
+        states=3,  # a warning, critical, a warning again as it fades
     ),
     Page(
         "SurgeGiteaDown",
@@ -151,6 +155,15 @@ def _fires(told: Notification, labels: Mapping[str, str]) -> Mapping[str, Any] |
     )
 
 
+def _firing(told: Notification) -> set[tuple[str, str]]:
+    """Return which alerts of a notification fire, and how severely."""
+    return {
+        (alert["labels"]["alertname"], alert["labels"]["severity"])
+        for alert in told.alerts
+        if alert["status"] == "firing"
+    }
+
+
 def hurried(name: str, text: str) -> str:
     """Return a rule file whose alerts wait as long in the fleet's time as the shipped ones.
 
@@ -228,6 +241,32 @@ def test_each_trouble_is_a_page_with_what_to_do_and_why(lived: Lived, page: Page
     assert re.search(page.says, notes["description"])
     assert notes["runbook_url"].endswith(f"/runbooks/{page.alert}")
     assert notes["dashboard_url"].endswith(f"/d/{page.board}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.alert)
+def test_each_trouble_is_one_page_and_no_notification_says_what_the_last_one_said(
+    lived: Lived, page: Page
+) -> None:
+    """A page is a group, from its first firing alert until it is resolved; in between it changes.
+
+    Pagers that know groups show one incident; the others ring for each that is firing.
+    """
+    _, desk = lived
+    group = {"job": "surge", "action": page.action}
+    told = [told for told in desk.told(Receiver.PAGER) if told.payload["groupLabels"] == group]
+    firing = [_firing(notification) for notification in told]
+
+    *begun, over = [notification.status for notification in told]
+    assert (set(begun), over) == ({"firing"}, "resolved")
+    assert len(begun) <= page.states
+    assert [now for before, now in pairwise(firing) if now == before] == []
+
+
+def test_there_are_as_many_pages_as_troubles(lived: Lived) -> None:
+    _, desk = lived
+    over = [told for told in desk.told(Receiver.PAGER) if told.status == "resolved"]
+
+    assert len(over) == len(PAGES)
 
 
 def test_nothing_else_pages(lived: Lived) -> None:

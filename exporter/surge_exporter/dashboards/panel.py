@@ -22,7 +22,6 @@ class Unit(StrEnum):
     RECORDS_PER_SECOND = "recps"
     OPERATIONS_PER_SECOND = "ops"
     BYTES = "bytes"
-    BYTES_PER_SECOND = "Bps"
     SECONDS = "s"
 
 
@@ -31,7 +30,6 @@ class Colour(StrEnum):
 
     GREEN = "green"
     BLUE = "blue"
-    YELLOW = "yellow"
     ORANGE = "orange"
     RED = "red"
     PURPLE = "purple"

@@ -24,8 +24,16 @@ _ABOUT = """\
 # Who is told of the alerts of surge-exporter, and which alert silences which.
 #
 # A whole configuration (`amtool check-config surge.yml`), and a fragment to merge into yours: take
-# the one entry of route.routes, the receivers, the inhibit_rules and the templates. All of them
-# touch alerts named Surge... alone. For Alertmanager 0.25 and later.
+# the one entry of route.routes, the receivers, the inhibit_rules and the templates, whose path is
+# another in yours. All of them touch alerts named Surge... alone. For Alertmanager 0.25 and later.
+"""
+
+_OF_TEMPLATES = """\
+# Where the template is, from the folder of the configuration that says this: here beside it. In
+# an alertmanager.yml in the folder above one named surge, into which you merged this, say
+#   templates: [surge/surge.tmpl]
+# Of a path that leads to nothing neither amtool nor Alertmanager says anything; each notification
+# that uses the template then fails.
 """
 
 _OF_AUTOMATION = """\
@@ -62,7 +70,7 @@ def alertmanager_files(
     }
     parts = (
         f"{BANNER}\n{_ABOUT}",
-        "# Beside this file.\ntemplates: [surge.tmpl]\n",
+        f"{_OF_TEMPLATES}templates: [surge.tmpl]\n",
         "\n".join(("route:", *_indented(_root(choices)), "")),
         "\n".join(("receivers:", *_indented(_receivers(urls)), "")),
         "\n".join((f"{_OF_INHIBITION}inhibit_rules:", *_indented(_inhibit_rules(choices)), "")),
