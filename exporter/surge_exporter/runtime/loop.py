@@ -305,7 +305,7 @@ class Loop:
         """Say where nothing was found: a wrong folder looks like a fleet that is silent."""
         self._pipeline.tail.measure()
         for source, patterns in self._pipeline.patterns.items():
-            if not self._pipeline.tail.counts[source].files:
+            if patterns and not self._pipeline.tail.counts[source].files:
                 _log.warning("found no file source=%s patterns=%s", source, ",".join(patterns))
 
     def _reload_if_wanted(self, began: float) -> None:
