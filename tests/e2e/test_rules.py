@@ -13,6 +13,7 @@ from surge_exporter.cli import main
 from surge_exporter.rules.catalogue import every_alert
 from surge_exporter.rules.choices import Choices
 from tests.servers import installed
+from tests.unit.test_selector import REFUSED, TAKEN
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -22,16 +23,18 @@ TESTS = sorted((RULES / "tests").glob("*.yml"))
 
 CHOSEN = {
     "more labels of a fleet": ["--by", "cluster,job"],
-    "every exporter a fleet": ["--by", "job,instance"],
     "a selector": ["--selector", 'cluster="a",env!~"dev|test"'],
     "thresholds": [
-        *("--threshold", "SurgeDemandSurge=2", "--threshold", "SurgeGiteaDown=1e3"),
+        *("--threshold", "SurgeDemandSurge=4", "--threshold", "SurgeGiteaDown=1e3"),
         *("--threshold", "SurgeHeavyBatch=0.123456789", "--threshold", "SurgeInferenceDown=60"),
         *("--threshold", "SurgeCallerErrorBudgetBurn.critical=0.9999999"),
     ],
     "times, severities, labels and links": [
         *("--for", "SurgeHeavyBatch=1d2h", "--severity", "SurgeParseErrors=critical"),
         *("--label", 'team=a "b" {{ $labels.job }}', "--runbook-url", "https://w/{alert}?a=1#b"),
+    ],
+    "an objective that no caller could miss 14.4 times too fast": [
+        *("--threshold", "SurgeCallerErrorBudgetBurn=0.9"),
     ],
     "all but one disabled": [
         part
@@ -80,6 +83,31 @@ def test_chosen_rules_are_rules_to_both(chosen: list[str], tmp_path: Path) -> No
     _promtool("check", "rules", "--lint=all", "--lint-fatal", *files)
     _rendered(tmp_path / "victoria", "--no-keep-firing-for", *chosen)
     _vmalert_reads(tmp_path / "victoria")
+
+
+def test_promtool_reads_every_selector_that_is_taken(tmp_path: Path) -> None:
+    rules = [{"record": "a:b", "expr": f"up{{{s}}} > {n}"} for n, s in enumerate(TAKEN)]
+    (tmp_path / "rules.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}), encoding="utf-8"
+    )
+
+    _promtool("check", "rules", "--lint=none", tmp_path / "rules.yml")
+
+
+@pytest.mark.parametrize("selector", REFUSED)
+def test_promtool_reads_no_selector_that_is_refused(selector: str, tmp_path: Path) -> None:
+    rule = {"record": "a:b", "expr": f"up{{{selector}}}"}
+    (tmp_path / "rules.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}), encoding="utf-8"
+    )
+
+    done = subprocess.run(
+        [installed("promtool"), "check", "rules", tmp_path / "rules.yml"],
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
 
 
 def test_without_what_it_does_not_know_an_old_vmalert_reads_all_rules(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`render` writes rules as users choose, and says what it expected where it can't."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,22 @@ def test_check_writes_nothing_and_says_what_is_stale(tmp_path: Path) -> None:
         (["--label", "team"], "--label: expected NAME=VALUE"),
         (["--label", "my-team=a"], "expected the name of a label, got 'my-team'"),
         (["--label", "severity=page"], "expected a label of your own, got 'severity'"),
-        (["--by", ""], "expected the name of a label, got ''"),
+        (["--label", "job=x"], "--label: expected a label of your own, got 'job'"),
+        (["--label", "alertname=x"], "--label: expected a label of your own, got 'alertname'"),
+        (["--label", "instance=x"], "--label: expected a label of your own, got 'instance'"),
+        (["--label", "caller=x"], "--label: expected a label of your own, got 'caller'"),
+        (["--label", "__name__=x"], "--label: expected the name of a label, got '__name__'"),
+        (["--by", ""], "--by: expected the name of a label, got ''"),
+        (["--by", "job,caller"], "--by: expected labels that all series of an exporter carry"),
+        (["--by", "severity"], "--by: expected labels that all series of an exporter carry"),
+        (["--by", "job,resource"], "--by: expected labels that all series of an exporter carry"),
+        (["--by", "job,instance"], "would be a fleet, and one that is replaced a fleet that is"),
+        (["--by", "job,job"], "--by: expected each label once, got 'job' twice"),
+        (["--threshold", "SurgeGiteaDown=-5"], "SurgeGiteaDown.critical: expected a threshold"),
+        (["--severity", "SurgeDemandSurge=info"], "expected one SurgeDemandSurge.info, got two"),
+        (["--selector", 'env=~"("'], "--selector: expected a regular expression, got '('"),
+        (["--runbook-url", ""], "--runbook-url: expected a URL with {alert}, got ''"),
+        (["--runbook-url", "{alert!r}"], "--runbook-url: expected no placeholder but {alert}"),
         (["--selector", "cluster=a"], '--selector: expected matchers like cluster="a"'),
         (["--selector", '} or up{job="x"'], "--selector: expected matchers"),
         (["--runbook-url", "https://w/{name}"], "expected no placeholder but {alert}"),
@@ -105,6 +121,31 @@ def test_a_choice_that_can_not_be_is_wrong_usage(
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["rules", "alertmanager", "dashboards", "runbooks", "k8s"])
+@pytest.mark.parametrize(
+    "arguments", [["--disable", "nope"], ["--threshold", "SurgeCallerFailures=40"]]
+)
+def test_every_part_refuses_what_one_refuses(
+    tmp_path: Path, part: str, arguments: list[str]
+) -> None:
+    result = run("render", part, "--out", str(tmp_path), *arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["not a url", "", "pager.example/x", "ftp://a/", "http://", "http://a:x/", "http://[::1/"],
+)
+@pytest.mark.parametrize("option", ["--automation-url", "--pager-url", "--tickets-url"])
+def test_a_webhook_is_where_a_server_can_be(tmp_path: Path, option: str, url: str) -> None:
+    result = run("render", "alertmanager", "--out", str(tmp_path), option, url)
+
+    assert result.exit_code == 2
+    assert f"{option}: expected a URL like https://host/path, got {url!r}" in result.stderr
 
 
 def test_webhooks_of_the_alertmanager_fragment_are_the_users(tmp_path: Path) -> None:
@@ -129,6 +170,60 @@ def test_a_runbook_of_a_disabled_alert_is_not_written(tmp_path: Path) -> None:
     names = {path.stem for path in tmp_path.iterdir()}
     assert "SurgeHeavyBatch" not in names
     assert {"README", "SurgeCallerFailures"} <= names
+
+
+def test_a_runbook_written_before_its_alert_was_disabled_is_stale_then_removed(
+    tmp_path: Path,
+) -> None:
+    out = ("render", "runbooks", "--out", str(tmp_path))
+    assert run(*out).exit_code == 0
+    for name in ("SurgeMine.md", "notes.md"):
+        (tmp_path / name).write_text("# By hand\n")
+    banner = (tmp_path / "SurgeHeavyBatch.md").read_text()
+    (tmp_path / "notes of SurgeHeavyBatch.md").write_text(banner)
+
+    checked = run(*out, "--disable", "SurgeHeavyBatch", "--check")
+    assert checked.exit_code == 1
+    assert "SurgeHeavyBatch.md (no longer generated)" in checked.stderr
+    assert (tmp_path / "SurgeHeavyBatch.md").exists()
+
+    written = run(*out, "--disable", "SurgeHeavyBatch")
+    assert f"Removed {tmp_path / 'SurgeHeavyBatch.md'}" in written.stderr
+    assert run(*out, "--disable", "SurgeHeavyBatch", "--check").exit_code == 0
+    left = {path.name for path in tmp_path.iterdir()}
+    assert "SurgeHeavyBatch.md" not in left
+    assert {"SurgeMine.md", "notes.md", "notes of SurgeHeavyBatch.md"} <= left
+
+
+def test_no_runbook_links_to_one_that_is_not_written(tmp_path: Path) -> None:
+    disabled = ("--disable", "SurgeExporterAbsent", "--disable", "SurgeCallerFailures")
+    assert run("render", "runbooks", "--out", str(tmp_path), *disabled).exit_code == 0
+
+    for page in tmp_path.iterdir():
+        for linked in re.findall(r"\]\((Surge\w+\.md)\)", page.read_text()):
+            assert (tmp_path / linked).exists(), (page.name, linked)
+
+
+def test_an_object_of_rules_that_are_all_disabled_is_removed(tmp_path: Path) -> None:
+    out = ("render", "k8s", "--out", str(tmp_path))
+    disabled = ("--disable", "SurgeExporterAbsent", "--disable", "SurgeExporterDown")
+    assert run(*out).exit_code == 0
+
+    result = run(*out, *disabled)
+
+    assert result.exit_code == 0
+    assert f"Removed {tmp_path / 'prometheusrule-meta.yaml'}" in result.stderr
+    assert run(*out, *disabled, "--check").exit_code == 0
+
+
+def test_a_configuration_made_from_ours_is_nobodys_to_remove(tmp_path: Path) -> None:
+    assert run("render", "alertmanager", "--out", str(tmp_path)).exit_code == 0
+    mine = tmp_path / "alertmanager.yml"
+    mine.write_text((tmp_path / "surge.yml").read_text())
+
+    assert run("render", "alertmanager", "--out", str(tmp_path)).exit_code == 0
+
+    assert mine.exists()
 
 
 def test_kubernetes_objects_are_where_the_user_says(tmp_path: Path) -> None:

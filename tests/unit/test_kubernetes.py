@@ -57,6 +57,14 @@ def test_each_rules_file_becomes_a_rule_object() -> None:
     }
 
 
+def test_a_rules_file_without_groups_becomes_nothing() -> None:
+    files = kubernetes_files({**RULES, "surge.meta.yml": "groups: []"}, {}, Placement())
+    without = kubernetes_files({"surge.meta.yml": "groups: []"}, {}, Placement())
+
+    assert "prometheusrule-alerts.yaml" in files
+    assert "prometheusrule-meta.yaml" not in without
+
+
 @pytest.mark.parametrize("kind", ["rules", "alerts", "meta"])
 def test_rules_are_what_they_were(kind: str) -> None:
     [rule] = rendered()[f"prometheusrule-{kind}.yaml"]

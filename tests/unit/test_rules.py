@@ -10,10 +10,24 @@ import yaml
 from surge_exporter.core.samples import single
 from surge_exporter.model import Seconds, Severity
 from surge_exporter.render.rules import ALERTS_FILE, META_FILE, RULES_FILE, rule_files
-from surge_exporter.rules.catalogue import alerts, every_alert, meta_alerts, recordings
+from surge_exporter.rules.catalogue import (
+    alert_groups,
+    alerts,
+    check,
+    every_alert,
+    meta_alerts,
+    recordings,
+)
 from surge_exporter.rules.choices import ChoiceError, Choices, check_pattern
 from surge_exporter.rules.conditions import active
-from surge_exporter.rules.rule import MOST_RULES, Alert, AlertSeverity, Notify
+from surge_exporter.rules.rule import (
+    MOST_RULES,
+    Alert,
+    AlertGroup,
+    AlertSeverity,
+    Notify,
+    RecordingGroup,
+)
 from surge_exporter.rules.scope import Scope, alert_name
 from surge_exporter.rules.words import words
 from surge_exporter.signals import SIGNALS, Signal
@@ -92,13 +106,27 @@ def test_no_alert_is_there_twice() -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_a_group_is_small_enough_for_every_ruler() -> None:
-    sizes = {group.name: len(group.rules) for group in recordings(Choices())}
-    groups = (*alerts(Choices()), *meta_alerts(Choices()))
-    sizes |= {group.name: len(group.rules) for group in groups}
+def test_no_two_groups_have_one_name() -> None:
+    alerting = (*alerts(Choices()), *meta_alerts(Choices()))
+    names = [*(g.name for g in recordings(Choices())), *(g.name for g in alerting)]
 
-    assert max(sizes.values()) <= MOST_RULES
-    assert len(sizes) == len(groups) + len(recordings(Choices()))
+    assert len(set(names)) == len(names)
+
+
+def test_a_group_too_large_for_some_rulers_can_not_be() -> None:
+    with pytest.raises(ValueError, match=f"surge-x: expected at most {MOST_RULES} rules, got 21"):
+        AlertGroup("surge-x", ALERTS[:1] * (MOST_RULES + 1))
+    with pytest.raises(ValueError, match="surge-y: expected at most"):
+        RecordingGroup("surge-y", recordings(Choices())[0].rules[:1] * (MOST_RULES + 1))
+
+
+def test_alerts_too_many_for_one_group_are_in_two() -> None:
+    many = ALERTS[:1] * (MOST_RULES + 1)
+
+    found = [(group.name, len(group.rules)) for group in alert_groups("surge-x", many)]
+
+    assert found == [("surge-x", MOST_RULES), ("surge-x-2", 1)]
+    assert [group.name for group in alert_groups("surge-x", many[1:])] == ["surge-x"]
 
 
 def test_recorded_names_are_level_metric_operations() -> None:
@@ -228,6 +256,107 @@ def test_a_choice_of_what_there_is_not_is_an_error_that_names_what_there_is(
 def test_a_link_has_no_placeholder_but_the_one_that_is_filled_in(url: str) -> None:
     with pytest.raises(ChoiceError, match="alert"):
         check_pattern(url, "alert")
+
+
+@pytest.mark.parametrize("url", ["", "https://w/{alert!r}", "https://w/{alert:>9}", "{{alert}}"])
+def test_a_link_has_its_placeholder_plain(url: str) -> None:
+    with pytest.raises(ChoiceError, match="alert"):
+        check_pattern(url, "alert")
+
+
+@pytest.mark.parametrize(
+    ("severities", "left_out"),
+    [
+        ({"SurgeDemandSurge": "critical"}, "SurgeDemandSurge.warning"),
+        ({"SurgeDemandSurge.warning": "critical"}, "SurgeDemandSurge.critical"),
+        ({"SurgeCallerErrorBudgetBurn": "info"}, "SurgeCallerErrorBudgetBurn.warning"),
+        ({"SurgeTelemetryStale": "warning"}, "SurgeTelemetryStale.critical"),
+    ],
+)
+def test_two_alerts_of_one_name_and_severity_are_one_too_many(
+    severities: dict[str, str], left_out: str
+) -> None:
+    chosen = {name: AlertSeverity(severity) for name, severity in severities.items()}
+
+    with pytest.raises(ChoiceError, match=rf"expected one .*, got two: .*--disable {left_out}"):
+        check(Choices(severities=chosen))
+    check(Choices(severities=chosen, disabled=frozenset({left_out})))
+
+
+def test_severities_may_change_places() -> None:
+    swapped = {
+        "SurgeDemandSurge.warning": AlertSeverity.CRITICAL,
+        "SurgeDemandSurge.critical": AlertSeverity.WARNING,
+    }
+
+    check(Choices(severities=swapped))
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "says"),
+    [
+        ({"SurgeCallerFailures": 40}, "SurgeCallerFailures.warning: .* from 0 to 1, got 40"),
+        ({"SurgeHeavyBatch.warning": 1.01}, "from 0 to 1, got 1.01"),
+        ({"SurgeGiteaDown": -5}, "SurgeGiteaDown.critical: .* from 0 on, got -5"),
+        ({"SurgeParseErrors": -1}, "SurgeParseErrors.warning: .* from 0, below 1, got -1"),
+        ({"SurgeParseErrors": 1}, "from 0, below 1, got 1"),
+        ({"SurgeClockSkew": -1}, "from 0 on, got -1"),
+        ({"SurgeCallerErrorBudgetBurn": 99}, "above 0, below 1, got 99"),
+        ({"SurgeCallerErrorBudgetBurn.warning": 0}, "above 0, below 1, got 0"),
+        ({"SurgeCallerErrorBudgetBurn": 0.8}, "critical: .* objective above 0.8333, got 0.8"),
+        ({"SurgeDemandSurge.warning": 4}, "at least its warning, 4, got 3"),
+        (
+            {"SurgeDemandSurge.warning": 5, "SurgeDemandSurge.critical": 4},
+            "SurgeDemandSurge.critical: expected at least its warning, 5, got 4",
+        ),
+    ],
+)
+def test_a_threshold_that_always_or_never_fires_is_refused(
+    thresholds: dict[str, float], says: str
+) -> None:
+    with pytest.raises(ChoiceError, match=says):
+        rule_files(Choices(thresholds=thresholds))
+
+
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        {"SurgeCallerFailures": 1.0},
+        {"SurgeGiteaDown": 0.0},
+        {"SurgeCallerErrorBudgetBurn": 0.9},
+        {"SurgeCallerErrorBudgetBurn.warning": 0.5},
+        {"SurgeTelemetryStale.critical": 600.0},
+        {"SurgeDemandSurge": 3.0},
+    ],
+)
+def test_a_threshold_at_the_end_of_its_range_is_taken(thresholds: dict[str, float]) -> None:
+    check(Choices(thresholds=thresholds))
+
+
+def test_a_burn_rate_that_no_caller_could_reach_is_left_out() -> None:
+    burn = "SurgeCallerErrorBudgetBurn"
+    strict, lax = (_find(f"{burn}.critical", thresholds={burn: o}).expr for o in (0.95, 0.9))
+
+    assert "14.4 * (1 - 0.95)" in strict
+    assert "14.4" not in lax
+    assert "6 * (1 - 0.9)" in lax
+
+
+def test_what_the_exporters_confirm_is_lowered_in_their_configuration() -> None:
+    """The alert needs both: with a lower number it would fire no sooner."""
+    with pytest.raises(ChoiceError) as caught:
+        check(Choices(thresholds={"SurgeDemandSurge.warning": 1.2}))
+
+    assert str(caught.value).startswith("SurgeDemandSurge.warning: expected a threshold from 1.5")
+    assert "`signals: {demand_surge: {warning: 1.2}}`" in str(caught.value)
+
+
+def test_a_file_without_alerts_is_still_a_list_of_groups() -> None:
+    names = frozenset(alert.name for alert in ALERTS)
+    files = rule_files(Choices(disabled=names))
+
+    assert yaml.safe_load(files[META_FILE]) == {"groups": []}
+    assert yaml.safe_load(files[ALERTS_FILE]) == {"groups": []}
 
 
 def test_the_same_choices_give_the_same_text() -> None:

@@ -161,6 +161,18 @@ def test_a_runbook_links_to_the_others_that_its_prose_names() -> None:
     assert linked in pages["SurgeCallerFailures"]
 
 
+def test_what_was_left_out_silences_nothing_and_is_not_linked_to() -> None:
+    pages = runbook_pages(
+        Choices(),
+        [FAILURES, SKEW],
+        {"SurgeCallerFailures": PROSE, "SurgeClockSkew": PROSE},
+        muted_by={"SurgeCallerFailures": ("SurgeOff", "SurgeClockSkew")},
+    )
+
+    assert "same fleet: [SurgeClockSkew](SurgeClockSkew.md)." in pages["SurgeCallerFailures"]
+    assert "SurgeOff" not in pages["SurgeCallerFailures"]
+
+
 def test_an_alert_without_prose_is_refused() -> None:
     with pytest.raises(RunbookError, match="found none for SurgeClockSkew"):
         runbook_files(Choices(), [FAILURES, SKEW], {"SurgeCallerFailures": PROSE})

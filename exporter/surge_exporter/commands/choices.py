@@ -2,14 +2,17 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.model import Seconds
+from surge_exporter.rules.catalogue import check
 from surge_exporter.rules.choices import (
     DASHBOARD_URL,
     RUNBOOK_URL,
@@ -17,14 +20,13 @@ from surge_exporter.rules.choices import (
     Choices,
     check_pattern,
 )
-from surge_exporter.rules.rule import OWN_LABELS, AlertSeverity
+from surge_exporter.rules.labels import check_fleet, check_further
+from surge_exporter.rules.rule import AlertSeverity
+from surge_exporter.rules.selector import check_selector
 
 _Command = Callable[..., None]
 _T = TypeVar("_T")
 
-_LABEL = re.compile(r"[a-zA-Z_]\w*", re.ASCII)
-_MATCHER = r'[a-zA-Z_]\w*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"'
-_SELECTOR = re.compile(rf"{_MATCHER}(?:\s*,\s*{_MATCHER})*", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 _UNIT_SECONDS = (86400, 3600, 60, 1)
 
@@ -34,7 +36,8 @@ _OPTIONS = (
         "thresholds",
         multiple=True,
         metavar="ALERT[.SEVERITY]=NUMBER",
-        help="Fire from this number on, whatever threshold the exporters export. Repeatable.",
+        help="Fire from this number on, whatever threshold the exporters export; only"
+        " SurgeDemandSurge can't go below theirs. Repeatable.",
     ),
     click.option(
         "--for",
@@ -102,13 +105,17 @@ _OPTIONS = (
 
 
 def choices(command: _Command) -> _Command:
-    """Give a command these options, and the parameter `choices` in their place."""
+    """Give a command these options, and the parameter `choices` in their place.
+
+    All are checked, whatever the command makes of them: what one part refuses, all refuse.
+    """
 
     @wraps(command)
     def with_choices(**arguments: Any) -> None:
         own = {name: arguments.pop(name) for name in _NAMES}
         try:
             found = _choices(**own)
+            check(found)
         except ChoiceError as error:
             raise Fault(str(error), USAGE_ERROR) from error
         command(choices=found, **arguments)
@@ -138,8 +145,19 @@ def _choices(  # noqa: PLR0913 - one for each option
     runbook_url: str,
     dashboard_url: str,
 ) -> Choices:
-    if selector and not _SELECTOR.fullmatch(selector.strip()):
-        raise ChoiceError(f'--selector: expected matchers like cluster="a", got {selector!r}')
+    selector = selector.strip()
+    fleet = tuple(name.strip() for name in by.split(","))
+    further = assigned("--label", labels, str, "text")
+    with _of("--selector"):
+        check_selector(selector)
+    with _of("--by"):
+        check_fleet(fleet)
+    with _of("--label"):
+        check_further(further, fleet)
+    with _of("--runbook-url"):
+        check_pattern(runbook_url, "alert")
+    with _of("--dashboard-url"):
+        check_pattern(dashboard_url, "dashboard")
     return Choices(
         thresholds=assigned("--threshold", thresholds, _number, "a number"),
         for_seconds=assigned("--for", waits, _seconds, "a duration like 15m"),
@@ -147,16 +165,22 @@ def _choices(  # noqa: PLR0913 - one for each option
             "--severity", severities, AlertSeverity, f"one of {', '.join(AlertSeverity)}"
         ),
         disabled=frozenset(disabled),
-        labels={
-            _label("--label", name): value
-            for name, value in assigned("--label", labels, str, "text").items()
-        },
-        selector=selector.strip(),
-        by=tuple(_label("--by", name.strip()) for name in by.split(",")),
+        labels=further,
+        selector=selector,
+        by=fleet,
         keep_firing=keep_firing,
-        runbook_url=check_pattern(runbook_url, "alert"),
-        dashboard_url=check_pattern(dashboard_url, "dashboard"),
+        runbook_url=runbook_url,
+        dashboard_url=dashboard_url,
     )
+
+
+@contextmanager
+def _of(option: str) -> Iterator[None]:
+    """Say of which option a choice is that can't be."""
+    try:
+        yield
+    except ChoiceError as error:
+        raise ChoiceError(f"{option}: {error}") from error
 
 
 def assigned(
@@ -179,19 +203,26 @@ def assigned(
     return found
 
 
+def check_webhook(option: str, url: str) -> None:
+    """Check that a server could be reached at a URL.
+
+    Raises:
+        ChoiceError: it has another scheme than Alertmanager knows, no host, or is none.
+    """
+    try:
+        parts = urlsplit(url)
+        reachable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        reachable = False
+    if not reachable or not url.isprintable() or " " in url:
+        raise ChoiceError(f"{option}: expected a URL like https://host/path, got {url!r}")
+
+
 def _number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)
     return number
-
-
-def _label(option: str, name: str) -> str:
-    if name in OWN_LABELS:
-        raise ChoiceError(f"{option}: expected a label of your own, got {name!r}")
-    if not _LABEL.fullmatch(name):
-        raise ChoiceError(f"{option}: expected the name of a label, got {name!r}")
-    return name
 
 
 def _seconds(text: str) -> Seconds:

@@ -1,11 +1,12 @@
 """`render`: the files that come from the tables, and whether they are fresh."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
 
-from surge_exporter.commands.choices import assigned, choices
+from surge_exporter.commands.choices import assigned, check_webhook, choices
 from surge_exporter.commands.docs import helps, settings
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.commands.prose import prose
@@ -31,6 +32,11 @@ from surge_exporter.rules.choices import ChoiceError, Choices
 from surge_exporter.rules.inhibitions import muted_by
 
 _Command = Callable[..., None]
+
+_RUNBOOK = re.compile(r"Surge[A-Za-z]+\.md")
+_RULE_OBJECT = re.compile(r"prometheusrule-[a-z]+\.yaml")
+"""What other choices write and these may not: an alert's runbook, a file's object."""
+_MOST_OF_BANNER = 200
 
 
 @click.group()
@@ -59,11 +65,7 @@ def _output(
 @choices
 def rules(*, out: Path, check: bool, choices: Choices) -> None:
     """Write recording rules and alerts for Prometheus, vmalert, Thanos and Mimir."""
-    try:
-        files = rule_files(choices)
-    except ChoiceError as error:
-        raise Fault(str(error), USAGE_ERROR) from error
-    _write_or_check("rules", files, out, check=check)
+    _write_or_check("rules", rule_files(choices), out, check=check)
 
 
 @render.command()
@@ -74,6 +76,11 @@ def rules(*, out: Path, check: bool, choices: Choices) -> None:
 @click.option("--tickets-url", default=TICKETS_URL, show_default=True, help="A webhook.")
 def alertmanager(*, out: Path, check: bool, choices: Choices, **urls: str) -> None:
     """Write routes, receivers, inhibitions and the template for Alertmanager."""
+    try:
+        for name, url in urls.items():
+            check_webhook(f"--{name.replace('_', '-')}", url)
+    except ChoiceError as error:
+        raise Fault(str(error), USAGE_ERROR) from error
     _write_or_check("alertmanager", alertmanager_files(choices, **urls), out, check=check)
 
 
@@ -116,7 +123,7 @@ def k8s(
         files = kubernetes_files(rule_files(choices), boards, placement)
     except (ChoiceError, KubernetesError) as error:
         raise Fault(str(error), USAGE_ERROR) from error
-    _write_or_check("k8s", files, out, check=check)
+    _write_or_check("k8s", files, out, check=check, once=_RULE_OBJECT)
 
 
 @render.command()
@@ -127,9 +134,9 @@ def runbooks(*, out: Path, check: bool, choices: Choices) -> None:
     try:
         alerts = every_alert(choices)
         files = runbook_files(choices, alerts, prose(), muted_by=muted_by(choices))
-    except (ChoiceError, RunbookError) as error:
+    except RunbookError as error:
         raise Fault(str(error), USAGE_ERROR) from error
-    _write_or_check("runbooks", files, out, check=check)
+    _write_or_check("runbooks", files, out, check=check, once=_RUNBOOK)
 
 
 @render.command()
@@ -153,22 +160,53 @@ def docs(context: click.Context, *, out: Path, check: bool) -> None:
     _write_or_check("docs", files, out, check=check)
 
 
-def _write_or_check(part: str, files: Mapping[str, str], out: Path, *, check: bool) -> None:
-    """Write the files that differ, or say which do.
+def _write_or_check(
+    part: str,
+    files: Mapping[str, str],
+    out: Path,
+    *,
+    check: bool,
+    once: re.Pattern[str] | None = None,
+) -> None:
+    """Write the files that differ and remove those that are no more, or say which.
+
+    `once` matches the names of files that only some choices generate. Without it nothing is
+    removed: a part whose names are always the same leaves none behind, and a copy of its files
+    under another name is somebody's own, banner and all.
 
     Raises:
-        Fault: with `check`, a file is stale; or one can't be read or written.
+        Fault: with `check`, a file is stale; or one can't be read, written or removed.
     """
     try:
         stale = [name for name, text in files.items() if _read(out / name) != text]
-        if check and stale:
-            raise Fault(f"stale, run `surge-exporter render {part}`: {', '.join(stale)}")
+        left = [name for name in _left(part, out, once) if name not in files]
+        if check and (stale or left):
+            names = [*stale, *(f"{name} (no longer generated)" for name in left)]
+            raise Fault(f"stale, run `surge-exporter render {part}`: {', '.join(names)}")
         for name in stale:
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             (out / name).write_text(files[name], encoding="utf-8")
             click.echo(f"Wrote {out / name}", err=True)
+        for name in left:
+            (out / name).unlink()
+            click.echo(f"Removed {out / name}", err=True)
     except OSError as error:
         raise Fault(f"{error.filename}: {error.strerror}") from error
+
+
+def _left(part: str, out: Path, once: re.Pattern[str] | None) -> Iterator[str]:
+    """Yield the files there that this part generated, by their names and by what they say."""
+    if once is None or not out.is_dir():
+        return
+    banner = re.compile(rf"(?:# |<!-- )Generated by `surge-exporter render {part}`")
+    for path in sorted(out.iterdir()):
+        if once.fullmatch(path.name) and path.is_file() and banner.match(_beginning(path)):
+            yield path.name
+
+
+def _beginning(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline(_MOST_OF_BANNER)
 
 
 def _read(path: Path) -> str | None:

@@ -47,7 +47,8 @@ def kubernetes_files(
 ) -> dict[str, str]:
     """Return manifests by name, for the Prometheus operator and Grafana's dashboard sidecar.
 
-    `rules` are rules files by name, like surge.alerts.yml; `dashboards` are JSON by uid.
+    `rules` are rules files by name, like surge.alerts.yml; one without groups has no manifest.
+    `dashboards` are JSON by uid.
 
     Raises:
         KubernetesError: a name that Kubernetes refuses, no rules file, or too large a dashboard.
@@ -55,8 +56,9 @@ def kubernetes_files(
     _check(placement)
     files = {}
     for path, text in rules.items():
-        kind = _kind(path)
-        files[f"prometheusrule-{kind}.yaml"] = _manifest([_rule(kind, path, text, placement)])
+        kind, groups = _kind(path), _groups(path, text)
+        if groups:
+            files[f"prometheusrule-{kind}.yaml"] = _manifest([_rule(kind, groups, placement)])
     files["servicemonitor.yaml"] = _manifest([_service_monitor(placement)])
     files["dashboards.yaml"] = _manifest(
         [_dashboard(uid, text, placement) for uid, text in dashboards.items()]
@@ -64,19 +66,23 @@ def kubernetes_files(
     return files
 
 
-def _rule(kind: str, path: str, text: str, placement: Placement) -> dict[str, Any]:
+def _groups(path: str, text: str) -> list[Any]:
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise KubernetesError(f"{path}: expected YAML: {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get("groups"), list):
         raise KubernetesError(f"{path}: expected rules under `groups`")
+    return list(found["groups"])
+
+
+def _rule(kind: str, groups: Sequence[Any], placement: Placement) -> dict[str, Any]:
     return _object(
         "monitoring.coreos.com/v1",
         "PrometheusRule",
         f"{placement.name}-{kind}",
         placement,
-        {"spec": {"groups": found["groups"]}},
+        {"spec": {"groups": groups}},
     )
 
 

@@ -63,7 +63,8 @@ def _file(
     name: str, groups: Sequence[RecordingGroup] | Sequence[AlertGroup], choices: Choices
 ) -> str:
     source, about = _ABOUT[name]
-    lines = [_BANNER.format(source=source), f"# {about}", "groups:"]
+    head = "groups:" if groups else "groups: []"
+    lines = [_BANNER.format(source=source), f"# {about}", head]
     for group in groups:
         lines += [f"  - name: {group.name}", "    rules:"]
         for rule in group.rules:

@@ -56,7 +56,8 @@ def runbook_pages(
 ) -> dict[str, str]:
     """Return all runbooks by alert, and their index as `INDEX`.
 
-    `muted_by` names the alerts during which an alert is not sent.
+    `muted_by` names the alerts during which an alert is not sent; one that was left out never
+    fires, and has no page to link to.
 
     Raises:
         RunbookError: as of `runbook_files`.
@@ -65,10 +66,12 @@ def runbook_pages(
     for alert in alerts:
         by_name.setdefault(alert.name, []).append(alert)
     _check_names(by_name, prose, choices.disabled)
-    muted_by = muted_by or {}
     pages = {
         name: runbook(
-            rules, _linked(prose[name], name, by_name), choices, muted_by=muted_by.get(name, ())
+            rules,
+            _linked(prose[name], name, by_name),
+            choices,
+            muted_by=[other for other in (muted_by or {}).get(name, ()) if other in by_name],
         )
         for name, rules in by_name.items()
     }

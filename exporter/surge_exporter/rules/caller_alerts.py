@@ -1,9 +1,10 @@
 """Alerts on callers by their counters: how fast each uses up what it is allowed to fail."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from surge_exporter.model import HOUR, Seconds
+from surge_exporter.rules.choices import ChoiceError
 from surge_exporter.rules.rule import Alert, AlertSeverity, Board, Notify
 from surge_exporter.rules.scope import Scope, number
 from surge_exporter.rules.traffic import FAILURES, failure_ratio
@@ -44,15 +45,26 @@ _NOTIFY = {AlertSeverity.CRITICAL: Notify.PAGE, AlertSeverity.WARNING: Notify.TI
 
 
 def caller_alerts(scope: Scope) -> Iterator[Alert]:
-    """Yield the burn rates' alerts, and the one for callers too small to have a burn rate."""
+    """Yield the burn rates' alerts, and the one for callers too small to have a burn rate.
+
+    Raises:
+        ChoiceError: an objective leaves no burn rate that a caller could reach.
+    """
     for severity, burns in _BURNS.items():
         objective = scope.limit(_BURN, severity)
+        reachable = _reachable(burns, objective)
+        if not reachable:
+            least = 1 - 1 / min(burn.rate for burn in burns)
+            raise ChoiceError(
+                f"{_BURN}.{severity}: expected an objective above {least:.4g}, got"
+                f" {objective:g}: a caller that fails always would not be too fast for it"
+            )
         yield Alert(
             name=_BURN,
             severity=severity,
             notify=_NOTIFY[severity],
             action=INVESTIGATE_FAILURES.slug,
-            expr="\nor\n".join(_burning(scope, burn, objective) for burn in burns),
+            expr="\nor\n".join(_burning(scope, burn, objective) for burn in reachable),
             for_seconds=Seconds(_FOR[severity]),
             keep_firing_seconds=Seconds(_KEEP[severity]),
             summary="A caller fails so often that its error budget will not last.",
@@ -85,6 +97,11 @@ def caller_alerts(scope: Scope) -> Iterator[Alert]:
         " its errors.",
         board=Board.CALLERS,
     )
+
+
+def _reachable(burns: Iterable[_Burn], objective: float) -> tuple[_Burn, ...]:
+    """Return those that a caller may exceed: more than all requests can't fail."""
+    return tuple(burn for burn in burns if burn.rate * (1 - objective) < 1)
 
 
 def _burning(scope: Scope, burn: _Burn, objective: float) -> str:

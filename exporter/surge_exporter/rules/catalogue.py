@@ -9,13 +9,19 @@ from surge_exporter.rules.caller_alerts import caller_alerts
 from surge_exporter.rules.choices import ChoiceError, Choices
 from surge_exporter.rules.exporter_alerts import exporter_alerts, presence_alerts
 from surge_exporter.rules.host_alerts import host_alerts
-from surge_exporter.rules.limits import LIMITS
 from surge_exporter.rules.recordings import recording_groups
-from surge_exporter.rules.rule import Alert, AlertGroup, AlertSeverity, Notify, RecordingGroup
-from surge_exporter.rules.scope import Scope, alert_name
+from surge_exporter.rules.rule import (
+    MOST_RULES,
+    Alert,
+    AlertGroup,
+    AlertSeverity,
+    Notify,
+    RecordingGroup,
+)
+from surge_exporter.rules.scope import Scope
 from surge_exporter.rules.signal_alerts import signal_alerts
 from surge_exporter.rules.telemetry_alerts import telemetry_alerts
-from surge_exporter.signals import SIGNALS
+from surge_exporter.rules.thresholds import check_thresholds, threshold_keys
 
 _T = TypeVar("_T")
 
@@ -24,9 +30,9 @@ def recordings(choices: Choices) -> tuple[RecordingGroup, ...]:
     """Return the recording rules; disabling alerts takes none of them away.
 
     Raises:
-        ChoiceError: a choice is of an alert that there is not.
+        ChoiceError: as of `check`.
     """
-    _check(choices)
+    check(choices)
     return recording_groups(Scope(choices))
 
 
@@ -34,9 +40,9 @@ def alerts(choices: Choices) -> tuple[AlertGroup, ...]:
     """Return the alerts that go by what exporters say.
 
     Raises:
-        ChoiceError: a choice is of an alert that there is not.
+        ChoiceError: as of `check`.
     """
-    _check(choices)
+    check(choices)
     return tuple(_chosen(_alert_groups(Scope(choices)), choices))
 
 
@@ -46,31 +52,42 @@ def meta_alerts(choices: Choices) -> tuple[AlertGroup, ...]:
     A Prometheus that watches others may load them alone.
 
     Raises:
-        ChoiceError: a choice is of an alert that there is not.
+        ChoiceError: as of `check`.
     """
-    _check(choices)
+    check(choices)
     return tuple(_chosen(_meta_groups(Scope(choices)), choices))
 
 
 def _alert_groups(scope: Scope) -> tuple[AlertGroup, ...]:
     return (
-        AlertGroup("surge-signals", tuple(signal_alerts(scope))),
-        AlertGroup("surge-callers", tuple(caller_alerts(scope))),
-        AlertGroup("surge-hosts", tuple(host_alerts(scope))),
-        AlertGroup("surge-telemetry", tuple(telemetry_alerts(scope))),
-        AlertGroup("surge-exporters", tuple(exporter_alerts(scope))),
+        *alert_groups("surge-signals", signal_alerts(scope)),
+        *alert_groups("surge-callers", caller_alerts(scope)),
+        *alert_groups("surge-hosts", host_alerts(scope)),
+        *alert_groups("surge-telemetry", telemetry_alerts(scope)),
+        *alert_groups("surge-exporters", exporter_alerts(scope)),
     )
 
 
 def _meta_groups(scope: Scope) -> tuple[AlertGroup, ...]:
-    return (AlertGroup("surge-presence", tuple(presence_alerts(scope))),)
+    return tuple(alert_groups("surge-presence", presence_alerts(scope)))
+
+
+def alert_groups(name: str, rules: Iterable[Alert]) -> Iterator[AlertGroup]:
+    """Yield a group of these alerts, and name-2 and so on of those that are too many for one.
+
+    Alerts read nothing of each other, so that it is all one in which group they are.
+    """
+    rest, count = tuple(rules), 1
+    while rest:
+        yield AlertGroup(name if count == 1 else f"{name}-{count}", rest[:MOST_RULES])
+        rest, count = rest[MOST_RULES:], count + 1
 
 
 def every_alert(choices: Choices) -> tuple[Alert, ...]:
     """Return the alerts of all files, in their order.
 
     Raises:
-        ChoiceError: a choice is of an alert that there is not.
+        ChoiceError: as of `check`.
     """
     groups = (*alerts(choices), *meta_alerts(choices))
     return tuple(alert for group in groups for alert in group.rules)
@@ -103,14 +120,38 @@ def _named(alert: Alert, names: Iterable[str]) -> bool:
     return not {alert.key, alert.name}.isdisjoint(names)
 
 
-def _check(choices: Choices) -> None:
+def check(choices: Choices) -> None:
+    """Check that the choices are of alerts that there are, and such as rules can have.
+
+    Raises:
+        ChoiceError: a choice is of an alert that there is not, its threshold can't be one, or two
+            alerts that are kept would have one name and severity.
+    """
     scope = Scope(replace(choices, thresholds={}))
-    groups = (*_alert_groups(scope), *_meta_groups(scope))
-    known = {alert.key for group in groups for alert in group.rules}
+    known = {alert.key for alert in _every(scope)}
     for chosen in (choices.for_seconds, choices.severities, choices.disabled):
         _expect(chosen, known, "an alert")
-    limited = {f"{alert_name(signal)}.{s}" for signal in SIGNALS for s in signal.thresholds}
-    _expect(choices.thresholds, limited | set(LIMITS), "an alert with a threshold")
+    _expect(choices.thresholds, threshold_keys(), "an alert with a threshold")
+    check_thresholds(choices)
+    _check_keys(_every(Scope(choices)), choices)
+
+
+def _every(scope: Scope) -> tuple[Alert, ...]:
+    groups = (*_alert_groups(scope), *_meta_groups(scope))
+    return tuple(alert for group in groups for alert in group.rules)
+
+
+def _check_keys(rules: Iterable[Alert], choices: Choices) -> None:
+    was: dict[str, str] = {}
+    for alert in rules:
+        if not _named(alert, choices.disabled):
+            key = _change(alert, choices).key
+            if key in was:
+                raise ChoiceError(
+                    f"expected one {key}, got two: {was[key]} and {alert.key} would both be it;"
+                    f" --disable {was[key]} or --disable {alert.key}"
+                )
+            was[key] = alert.key
 
 
 def _expect(chosen: Iterable[str], keys: Collection[str], what: str) -> None:

@@ -33,21 +33,27 @@ class Choices:
     dashboard_url: str = DASHBOARD_URL
     """With {dashboard} where the dashboard's uid goes."""
 
+    def threshold(self, name: str, severity: str) -> float | None:
+        """Return the threshold chosen for an alert of one severity; None if there is none."""
+        return self.thresholds.get(f"{name}.{severity}", self.thresholds.get(name))
+
 
 class ChoiceError(ValueError):
     """A choice that can't be: the message says what was expected and what came."""
 
 
-def check_pattern(url: str, name: str) -> str:
-    """Return a URL pattern in which nothing but `name` is to be filled in.
+def check_pattern(url: str, name: str) -> None:
+    """Check that in a URL pattern nothing but `name` is to be filled in.
 
     Raises:
-        ChoiceError: it has another placeholder, or is no pattern.
+        ChoiceError: it has another placeholder or one with a format, or is no pattern.
     """
+    if not url:
+        raise ChoiceError(f"expected a URL with {{{name}}}, got ''")
     try:
-        fields = {name for _, name, _, _ in Formatter().parse(url) if name is not None}
+        parts = [part[1:] for part in Formatter().parse(url) if part[1] is not None]
     except ValueError as error:
         raise ChoiceError(f"expected a URL with {{{name}}}, got {url!r}: {error}") from error
-    if fields - {name}:
+    doubled = "{{" in url or "}}" in url
+    if doubled or any(part != (name, "", None) for part in parts):
         raise ChoiceError(f"expected no placeholder but {{{name}}}, got {url!r}")
-    return url

@@ -3,10 +3,47 @@
 They are the rules' own, since no exporter exports them; `render rules --threshold` changes them.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from surge_exporter.model import HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """The numbers that a threshold can be: with any other its alert would fire always or never.
+
+    >>> print(Range(most=1.0)), print(Range(above=0.0, below=1.0)), print(Range(least=1.5))
+    from 0 to 1
+    above 0, below 1
+    from 1.5 on
+    (None, None, None)
+    """
+
+    least: float = 0.0
+    above: float | None = None
+    """In place of `least`, for a limit that is not one of the numbers."""
+    most: float = math.inf
+    below: float | None = None
+    """In place of `most`, likewise."""
+
+    def __contains__(self, value: float) -> bool:
+        low = value >= self.least if self.above is None else value > self.above
+        return low and (value <= self.most if self.below is None else value < self.below)
+
+    def __str__(self) -> str:
+        low = f"from {self.least:g}" if self.above is None else f"above {self.above:g}"
+        if self.below is not None:
+            return f"{low}, below {self.below:g}"
+        return f"{low} to {self.most:g}" if math.isfinite(self.most) else f"{low} on"
+
+
+_RATIO = Range(most=1.0)
+_EXCEEDED_RATIO = Range(below=1.0)
+"""Of a part that must be above its limit: none is above 1."""
+_PART_OF_ALL = Range(above=0.0, below=1.0)
+_SECONDS = Range()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,20 +52,31 @@ class Limit:
 
     value: float
     about: str
+    within: Range
+    ordered: bool = False
+    """Whether critical says more of the same than warning, and so can't begin below it."""
 
 
-OBJECTIVE = Limit(0.95, "objective: the part of a caller's requests that shall succeed")
-_TELEMETRY_AGE = Limit(0.5 * HOUR, "seconds without a record")
+OBJECTIVE = Limit(
+    0.95,
+    "objective: the part of a caller's requests that shall succeed;"
+    " burn rates that no caller could reach, failing all of them, are left out",
+    _PART_OF_ALL,
+)
+_TELEMETRY_AGE = Limit(0.5 * HOUR, "seconds without a record", _SECONDS)
+_USED = "used part of CPU, memory or GPU memory"
 
 LIMITS: Mapping[str, Limit] = {
     "SurgeCallerErrorBudgetBurn.critical": OBJECTIVE,
     "SurgeCallerErrorBudgetBurn.warning": OBJECTIVE,
-    "SurgeLowTrafficCallerFailing.warning": Limit(0.5, "failed part of a day's requests"),
-    "SurgeHostPressure.warning": Limit(0.8, "used part of CPU, memory or GPU memory"),
-    "SurgeHostPressure.critical": Limit(0.9, "used part of CPU, memory or GPU memory"),
+    "SurgeLowTrafficCallerFailing.warning": Limit(
+        0.5, "failed part of a day's requests", _EXCEEDED_RATIO
+    ),
+    "SurgeHostPressure.warning": Limit(0.8, _USED, _RATIO, ordered=True),
+    "SurgeHostPressure.critical": Limit(0.9, _USED, _RATIO, ordered=True),
     "SurgeTelemetryStale.warning": _TELEMETRY_AGE,
     "SurgeTelemetryStale.critical": _TELEMETRY_AGE,
-    "SurgeClockSkew.warning": Limit(60.0, "seconds between two clocks"),
-    "SurgeParseErrors.warning": Limit(0.01, "rejected part of the lines"),
+    "SurgeClockSkew.warning": Limit(60.0, "seconds between two clocks", _SECONDS),
+    "SurgeParseErrors.warning": Limit(0.01, "rejected part of the lines", _EXCEEDED_RATIO),
 }
 """By alert and severity."""

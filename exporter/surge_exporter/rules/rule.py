@@ -1,12 +1,15 @@
 """What a rules file is made of, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from surge_exporter.model import Seconds, Severity
 
 _AT_ONCE = Seconds(0.0)
+
+MOST_RULES = 20
+"""In one group: Mimir's and Cortex' default for `ruler_max_rules_per_rule_group`."""
 
 
 class AlertSeverity(StrEnum):
@@ -89,6 +92,9 @@ class RecordingGroup:
     name: str
     rules: tuple[Recording, ...]
 
+    def __post_init__(self) -> None:
+        _check_size(self.name, self.rules)
+
 
 @dataclass(frozen=True, slots=True)
 class AlertGroup:
@@ -97,6 +103,10 @@ class AlertGroup:
     name: str
     rules: tuple[Alert, ...]
 
+    def __post_init__(self) -> None:
+        _check_size(self.name, self.rules)
 
-MOST_RULES = 20
-"""In one group: Mimir's and Cortex' default for `ruler_max_rules_per_rule_group`."""
+
+def _check_size(name: str, rules: Sequence[object]) -> None:
+    if len(rules) > MOST_RULES:
+        raise ValueError(f"{name}: expected at most {MOST_RULES} rules, got {len(rules)}")

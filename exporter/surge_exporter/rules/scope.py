@@ -1,6 +1,5 @@
 """How expressions are written: over which series, by which labels, against which threshold."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import gt
 
@@ -86,7 +85,7 @@ class Scope:
 
     def chosen(self, name: str, severity: str) -> float | None:
         """Return the threshold that the choices have for an alert; None if they have none."""
-        return _of(self.choices.thresholds, name, severity)
+        return self.choices.threshold(name, severity)
 
     def limit(self, name: str, severity: str) -> float:
         """Return the number that an alert beside the signals table goes by.
@@ -102,7 +101,3 @@ class Scope:
         fleet = "/".join(f"{{{{ $labels.{label} }}}}" for label in self.choices.by)
         exporter = f"{{{{ $labels.{INSTANCE} }}}}"
         return description.replace("{fleet}", fleet).replace("{exporter}", exporter)
-
-
-def _of(chosen: Mapping[str, float], name: str, severity: str) -> float | None:
-    return chosen.get(f"{name}.{severity}", chosen.get(name))
