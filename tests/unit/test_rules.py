@@ -159,6 +159,12 @@ def test_a_chosen_threshold_takes_the_place_of_the_exported_one() -> None:
     assert "surge_signal_threshold" not in alert.expr
 
 
+def test_a_threshold_may_be_lower_than_what_exporters_go_by() -> None:
+    alert = _find("SurgeCallerFailures.warning", thresholds={"SurgeCallerFailures": 0.1})
+
+    assert ">= 0.1" in alert.expr
+
+
 def test_a_surge_must_be_confirmed_and_over_a_chosen_threshold() -> None:
     alert = _find("SurgeDemandSurge.critical", thresholds={"SurgeDemandSurge.critical": 5})
 

@@ -30,6 +30,11 @@ def alerting(scope: Scope, signal: Signal, severity: Severity) -> str:
     return _ALERTING.get(signal.name, active)(scope, signal, severity)
 
 
+def is_confirmed_by_exporters(signal: Signal) -> bool:
+    """Say whether a test in each exporter decides, which a threshold here can't make milder."""
+    return _ALERTING.get(signal.name) is _confirmed_surge
+
+
 def _by_its_fields(scope: Scope, signal: Signal, severity: Severity) -> str:
     """Compare each exporter's gauge with the threshold, as the row has exporters agree."""
     series = scope.series(signal.metric.name, **signal.matchers)

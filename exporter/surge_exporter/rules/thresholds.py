@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from surge_exporter.model import Severity
 from surge_exporter.rules.choices import ChoiceError, Choices
 from surge_exporter.rules.limits import LIMITS, Range
+from surge_exporter.rules.conditions import is_confirmed_by_exporters
 from surge_exporter.rules.scope import alert_name
 from surge_exporter.signals import SIGNALS, Signal
 
@@ -34,7 +35,7 @@ def _check_row(signal: Signal, choices: Choices) -> None:
     for severity, default in signal.thresholds.items():
         _check_range(f"{name}.{severity}", Range(most=signal.most), choices)
         chosen = choices.threshold(name, severity)
-        if signal.alert is not None and chosen is not None and chosen < default:
+        if is_confirmed_by_exporters(signal) and chosen is not None and chosen < default:
             raise ChoiceError(
                 f"{name}.{severity}: expected a threshold from {default:g} on, got {chosen:g};"
                 " the exporter confirms nothing below its own, which its configuration lowers:"
