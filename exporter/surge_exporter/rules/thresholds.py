@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from surge_exporter.model import Severity
 from surge_exporter.rules.choices import ChoiceError, Choices
-from surge_exporter.rules.limits import LIMITS, Range
 from surge_exporter.rules.conditions import is_confirmed_by_exporters
+from surge_exporter.rules.limits import LIMITS, Range
 from surge_exporter.rules.scope import alert_name
 from surge_exporter.signals import SIGNALS, Signal
 
