@@ -267,6 +267,17 @@ class DependencyHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostLoad:
+    """How much of this host is used, as a signal judges it."""
+
+    cpu_ratio: float
+    memory_ratio: float
+    memory_available_bytes: int
+    gpu_memory_ratio: float | None = None
+    """Of the fullest GPU; None without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """All that the core concludes for one instant from the telemetry: numbers, no judgement."""
 
@@ -280,6 +291,8 @@ class Observation:
     last_record: Mapping[Source, UnixSeconds]
     stale: bool
     """No record of either source for longer than `stale_after`: unknown, not idle."""
+    host: HostLoad | None = None
+    """None where nobody samples it, as in reports and replays of the past."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ from surge_exporter.signals import ROWS, SIGNALS, Signal, surge_factors
 
 WEEK = Seconds(7 * 24 * HOUR)
 
+_TOLD = tuple(signal for signal in SIGNALS if signal.is_in_telemetry)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
@@ -112,12 +114,12 @@ def play_back(
         episodes=episodes,
         totals=[
             _total(signal, severity, episodes, end)
-            for signal in SIGNALS
+            for signal in _TOLD
             for severity in signal.thresholds
         ],
         suggestions=[
             suggestion
-            for signal in SIGNALS
+            for signal in _TOLD
             for suggestion in _suggestions(signal, witness.ledger, tuning, allowed)
         ],
         hours=witness.hours(recorded, end),

@@ -49,6 +49,7 @@ THROTTLE = Action("throttle_background_jobs", "Throttle background jobs")
 INVESTIGATE_FAILURES = Action("investigate_failure_rates", "Investigate failure rates")
 INVESTIGATE_MODELS = Action("investigate_model_reliability", "Investigate model reliability")
 CACHE_FORGE = Action("cache_forge_state", "Cache forge state")
+SWITCH_MODEL = Action("switch_to_smaller_model", "Switch to a smaller model")
 CHECK_FORECAST = Action("check_demand_forecast", "Check the demand forecast")
 MAINTAIN = Action("maintain_current_allocation", "Maintain current allocation")
 
@@ -102,6 +103,11 @@ class Signal:
     """What the alert goes by, where that is not what makes the signal active."""
     alert_when: str = ""
     """What is asked for on top of being active, in words, where `alert` is there."""
+
+    @property
+    def is_in_telemetry(self) -> bool:
+        """Whether logs tell of it; how full a host was can't be played back."""
+        return self.metric.collector != "host"
 
     @property
     def subject_label(self) -> str | None:
@@ -347,6 +353,29 @@ SIGNALS: tuple[Signal, ...] = (
         for_seconds=_minutes(2),
         keep_firing_seconds=_minutes(10),
         pages=frozenset(),
+    ),
+    Signal(
+        name="host_pressure",
+        condition="used part of this host's CPU or memory, and GPU memory that is full",
+        metric=Metric(
+            name="surge_host_pressure_ratio",
+            kind="gauge",
+            help="How near a resource of the host is to its end; memory with too little left is at"
+            " it, GPU memory once it is full. Absent without the scaler.",
+            labels=("resource",),
+            collector="host",
+            read=samples.host_pressures,
+        ),
+        exceeds=ge,
+        thresholds={Severity.WARNING: 0.8, Severity.CRITICAL: 0.9},
+        parameters={"least_available_mib": 1024, "gpu_full_ratio": 0.97},
+        measure=evidence.host_pressure,
+        action=SWITCH_MODEL,
+        agreement=Agreement.EACH,
+        most=1.0,
+        for_seconds=_minutes(5),
+        keep_firing_seconds=_minutes(10),
+        pages=frozenset({Severity.CRITICAL}),
     ),
     Signal(
         name="gitea_down",

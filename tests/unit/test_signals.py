@@ -19,6 +19,7 @@ from surge_exporter.model import (
     DependencyHealth,
     DispatchPosture,
     Forecast,
+    HostLoad,
     Observation,
     Recommendation,
     ResourceMode,
@@ -92,6 +93,23 @@ def observed(
     )
 
 
+def on(host: HostLoad, observation: Observation | None = None) -> Observation:
+    """Return what is observed on a host, of calm telemetry unless it is given."""
+    return dataclasses.replace(observation or observed(), host=host)
+
+
+def load(
+    cpu: float = 0.1, memory: float = 0.1, *, available_mib: int = 16384, gpu: float | None = None
+) -> HostLoad:
+    """Return the load of a host, calm but for what is given."""
+    return HostLoad(
+        cpu_ratio=cpu,
+        memory_ratio=memory,
+        memory_available_bytes=available_mib * 1024**2,
+        gpu_memory_ratio=gpu,
+    )
+
+
 def health(
     dependency: Dependency,
     failed_checks: int = 0,
@@ -148,6 +166,7 @@ ACTIVE = {
     "caller_failures": observed(callers=(caller("review", requests=10, failures=4),)),
     "inference_failures": observed(failed_inference=2),
     "gitea_outages": observed(failed_gitea=1),
+    "host_pressure": on(load(cpu=0.85)),
     "gitea_down": gitea(failed_checks=5, down_minutes=5),
     "inference_down": inference(failed_checks=5, down_minutes=5),
     "gitea_flapping": gitea(failed_checks=4, outages=4),
@@ -164,19 +183,22 @@ SHARPENS = {
 }
 """Which row's trouble a row tells more of."""
 
-EVERYTHING_AT_ONCE = observed(
-    factor=3.5,
-    predicted_hourly=101,
-    callers=(
-        caller("nightly_batch", token_share=0.41),
-        caller("doc_index", token_share=0.3),
-        *(caller(f"review{n}", requests=10, failures=9 - n) for n in range(5)),
+EVERYTHING_AT_ONCE = on(
+    load(cpu=0.95, memory=0.92, gpu=0.99),
+    observed(
+        factor=3.5,
+        predicted_hourly=101,
+        callers=(
+            caller("nightly_batch", token_share=0.41),
+            caller("doc_index", token_share=0.3),
+            *(caller(f"review{n}", requests=10, failures=9 - n) for n in range(5)),
+        ),
+        dependencies=tuple(
+            health(dependency, failed_checks=30, outages=5, down_minutes=6)
+            for dependency in Dependency
+        ),
+        mase=2.0,
     ),
-    dependencies=tuple(
-        health(dependency, failed_checks=30, outages=5, down_minutes=6)
-        for dependency in Dependency
-    ),
-    mase=2.0,
 )
 
 
@@ -232,6 +254,8 @@ def test_the_thresholds_are_those_of_the_design() -> None:
         ("caller_failures", "warning"): 0.2,
         ("inference_failures", "warning"): 2.0,
         ("gitea_outages", "warning"): 1.0,
+        ("host_pressure", "warning"): 0.8,
+        ("host_pressure", "critical"): 0.9,
         ("gitea_down", "critical"): 300.0,
         ("inference_down", "critical"): 300.0,
         ("gitea_flapping", "warning"): 4.0,
@@ -243,6 +267,8 @@ def test_the_thresholds_are_those_of_the_design() -> None:
         ("heavy_batch", "min_callers"): 3,
         ("caller_failures", "min_requests"): 5,
         ("caller_failures", "min_failures"): 5,
+        ("host_pressure", "least_available_mib"): 1024,
+        ("host_pressure", "gpu_full_ratio"): 0.97,
         ("gitea_down", "min_failed_checks"): 2,
         ("inference_down", "min_failed_checks"): 2,
         ("forecast_error", "min_history_days"): 7,
@@ -256,6 +282,7 @@ def test_the_actions_are_those_of_the_design_in_its_order_and_one_of_ours() -> N
         ("investigate_failure_rates", "Investigate failure rates"),
         ("investigate_model_reliability", "Investigate model reliability"),
         ("cache_forge_state", "Cache forge state"),
+        ("switch_to_smaller_model", "Switch to a smaller model"),
         ("check_demand_forecast", "Check the demand forecast"),
         ("maintain_current_allocation", "Maintain current allocation"),
     ]
@@ -363,6 +390,7 @@ def test_exporters_are_put_together_unless_all_or_each_see_the_whole() -> None:
     assert said[Agreement.HALF] == ["gitea_outages", "gitea_down", "gitea_flapping"]
     assert said[Agreement.EACH] == [
         "inference_failures",
+        "host_pressure",
         "inference_down",
         "inference_flapping",
         "forecast_error",
@@ -378,6 +406,7 @@ def test_what_the_window_remembers_is_a_ticket_and_what_is_down_now_a_page() -> 
         "caller_failures",
         "gitea_down",
         "inference_down",
+        "host_pressure",
     }
 
 
@@ -467,6 +496,29 @@ def test_a_forecast_is_judged_for_each_horizon_that_has_a_record() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        (load(cpu=0.799, memory=0.799, gpu=0.96), set()),
+        (load(cpu=0.8), {("warning", "cpu")}),
+        (load(memory=0.9), {("warning", "memory"), ("critical", "memory")}),
+        (load(available_mib=1024), set()),
+        (load(available_mib=1023), {("warning", "memory"), ("critical", "memory")}),
+        (load(gpu=0.97), {("warning", "gpu_memory"), ("critical", "gpu_memory")}),
+    ],
+)
+def test_a_host_is_short_of_what_is_nearly_used_up(
+    host: HostLoad, found: set[tuple[str, str]]
+) -> None:
+    findings = judge(on(host), TUNING).findings
+
+    assert {(str(f.severity), f.subject) for f in findings} == found
+
+
+def test_a_host_that_nobody_samples_is_not_judged() -> None:
+    assert list(ROWS["host_pressure"].measure(CALM, TUNING)) == []
+
+
 def test_the_batch_callers_can_be_configured() -> None:
     tuning = dataclasses.replace(TUNING, batch_callers=("report_*",))
     callers = (caller("report_daily", token_share=0.3), caller("nightly_batch", token_share=0.3))
@@ -547,6 +599,7 @@ def test_signals_with_one_action_share_its_recommendation() -> None:
             "Investigate model reliability: 2 of 360 inference checks failed in the last 6 h",
         ),
         ("gitea_outages", "Cache forge state: 1 of 360 Gitea checks failed in the last 6 h"),
+        ("host_pressure", "Switch to a smaller model: CPU is 85 % used"),
     ],
 )
 def test_a_recommendation_names_its_evidence(signal: str, text: str) -> None:

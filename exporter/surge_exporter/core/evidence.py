@@ -10,12 +10,14 @@ from surge_exporter.model import (
     UNKNOWN,
     Dependency,
     DependencyHealth,
+    HostLoad,
     Observation,
     SurgeTest,
     Tuning,
 )
 
 _DECIMALS_BELOW = 100.0
+_MIB, _GIB = 1024**2, 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,3 +270,32 @@ def _failed_checks(health: DependencyHealth, what: str, observation: Observation
         f"{health.failed_checks} of {health.checks} {what} checks failed"
         f" in the last {_span(observation)}"
     )
+
+
+def host_pressures(host: HostLoad, tuning: Tuning) -> dict[str, float]:
+    """Return how near each resource is to its end, from 0 to 1.
+
+    Memory is at its end once there is too little left, whatever part of it that is. GPU memory
+    counts once it is full, not before: model servers reserve most of it on purpose.
+    """
+    least = tuning.parameters["host_pressure", "least_available_mib"] * _MIB
+    is_short = host.memory_available_bytes < least
+    pressures = {"cpu": host.cpu_ratio, "memory": 1.0 if is_short else host.memory_ratio}
+    if host.gpu_memory_ratio is not None:
+        full_from = tuning.parameters["host_pressure", "gpu_full_ratio"]
+        pressures["gpu_memory"] = float(host.gpu_memory_ratio >= full_from)
+    return pressures
+
+
+def host_pressure(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
+    """Measure the pressure on each resource of this host, where it is sampled."""
+    host = observation.host
+    if host is not None:
+        words = {
+            "cpu": f"CPU is {percent(host.cpu_ratio)} used",
+            "memory": f"memory is {percent(host.memory_ratio)} used,"
+            f" {host.memory_available_bytes / _GIB:.1f} GiB are available",
+            "gpu_memory": f"GPU memory is {percent(host.gpu_memory_ratio or 0.0)} used",
+        }
+        for resource, pressure in host_pressures(host, tuning).items():
+            yield Measurement(pressure, words[resource], resource)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from surge_exporter.core import evidence
 from surge_exporter.core.evidence import horizon_label, is_batch
 from surge_exporter.core.series import OTHER
 from surge_exporter.model import (
@@ -208,3 +209,11 @@ def active_signals(snapshot: Snapshot) -> Iterator[Sample]:
         active = {(finding.signal, finding.severity) for finding in snapshot.verdict.findings}
         for key in snapshot.tuning.thresholds:
             yield key, float(key in active)
+
+
+def host_pressures(snapshot: Snapshot) -> Iterator[Sample]:
+    """Read the pressure on each resource of the host, where it is sampled."""
+    host = snapshot.observation.host if snapshot.observation else None
+    if host is not None:
+        for resource, pressure in evidence.host_pressures(host, snapshot.tuning).items():
+            yield (resource,), pressure

@@ -39,7 +39,6 @@ class Range:
         return f"{low} to {self.most:g}" if math.isfinite(self.most) else f"{low} on"
 
 
-_RATIO = Range(most=1.0)
 _EXCEEDED_RATIO = Range(below=1.0)
 """Of a part that must be above its limit: none is above 1."""
 _PART_OF_ALL = Range(above=0.0, below=1.0)
@@ -53,8 +52,6 @@ class Limit:
     value: float
     about: str
     within: Range
-    ordered: bool = False
-    """Whether critical says more of the same than warning, and so can't begin below it."""
 
 
 OBJECTIVE = Limit(
@@ -64,7 +61,6 @@ OBJECTIVE = Limit(
     _PART_OF_ALL,
 )
 _TELEMETRY_AGE = Limit(0.5 * HOUR, "seconds without a record", _SECONDS)
-_USED = "used part of CPU, memory or GPU memory"
 
 LIMITS: Mapping[str, Limit] = {
     "SurgeCallerErrorBudgetBurn.critical": OBJECTIVE,
@@ -72,8 +68,6 @@ LIMITS: Mapping[str, Limit] = {
     "SurgeLowTrafficCallerFailing.warning": Limit(
         0.5, "failed part of a day's requests", _EXCEEDED_RATIO
     ),
-    "SurgeHostPressure.warning": Limit(0.8, _USED, _RATIO, ordered=True),
-    "SurgeHostPressure.critical": Limit(0.9, _USED, _RATIO, ordered=True),
     "SurgeTelemetryStale.warning": _TELEMETRY_AGE,
     "SurgeTelemetryStale.critical": _TELEMETRY_AGE,
     "SurgeClockSkew.warning": Limit(60.0, "seconds between two clocks", _SECONDS),

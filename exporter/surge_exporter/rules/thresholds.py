@@ -56,8 +56,6 @@ def _ordered() -> Iterator[tuple[str, float, float]]:
         if signal.thresholds.keys() == set(Severity):
             of = signal.thresholds
             yield alert_name(signal), of[Severity.WARNING], of[Severity.CRITICAL]
-    for name in dict.fromkeys(key.partition(".")[0] for key, at in LIMITS.items() if at.ordered):
-        yield name, LIMITS[f"{name}.warning"].value, LIMITS[f"{name}.critical"].value
 
 
 def _check_order(name: str, warning: float, critical: float, choices: Choices) -> None:

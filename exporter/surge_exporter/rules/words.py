@@ -81,6 +81,12 @@ _WORDS: Mapping[str, Words] = {
         recommended_action="Cache forge state, so that agents can go on through the next outage.",
         board=Board.DEPENDENCIES,
     ),
+    "host_pressure": Words(
+        summary="A host that serves models is short of CPU or memory.",
+        description=f"{{{{ $labels.resource }}}} of {{exporter}} is {PERCENT} used.",
+        recommended_action="Switch to a smaller model, or move work to another host.",
+        board=Board.HOST,
+    ),
     "gitea_down": Words(
         summary="The forge is down.",
         description=f"Gitea has not answered {{fleet}} for {DURATION}, and at least half of the"
