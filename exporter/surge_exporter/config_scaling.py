@@ -6,8 +6,14 @@ from typing import Annotated
 
 import msgspec
 
+from surge_exporter.scaling.decisions import Settings, Thresholds
+from surge_exporter.scaling.performance import Limits
+from surge_exporter.scaling.resources import GIB
+from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, Catalogue, ModelSpec
+from surge_exporter.model import Seconds
+
 _MOST = 1e9
-_GIB = 1 << 30
+_DEFAULT, _LIMITS = Thresholds(), Limits()
 _MOST_GIB = 1e6
 
 
@@ -48,18 +54,21 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     @property
     def memory_bytes(self) -> int:
         """What it needs, in bytes."""
-        return round(self.memory_gib * _GIB)
+        return round(self.memory_gib * GIB)
 
 
 class ThresholdsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """From where on the scaler acts."""
 
     upgrade_below: Annotated[
-        float, _ratio("A larger tier needs CPU, memory and GPU memory used less than this.")
-    ] = 0.8
+        float, _ratio("A larger tier needs CPU and memory used less than this.")
+    ] = _DEFAULT.upgrade_below
     degrade_from: Annotated[
         float, _ratio("With this much of one of them used, a smaller tier is due at once.")
-    ] = 0.9
+    ] = _DEFAULT.degrade_from
+    gpu_degrade_from: Annotated[
+        float, _ratio("The same of GPU memory, of which servers reserve most on purpose.")
+    ] = _DEFAULT.gpu_degrade_from
     least_available_gib: Annotated[
         float,
         msgspec.Meta(
@@ -67,24 +76,27 @@ class ThresholdsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             ge=0,
             le=_MOST_GIB,
         ),
-    ] = 1.0
+    ] = _DEFAULT.least_available_bytes / GIB
     margin_ratio: Annotated[
         float, _ratio("What must be left of a model's memory beside it, as a part of its size.")
-    ] = 0.1
+    ] = _DEFAULT.margin_ratio
     stabilization_seconds: Annotated[
         float, _seconds("After a change nothing larger is recommended for so long.")
-    ] = 300.0
-    trend_window_seconds: Annotated[float, _positive("How far back a trend looks.")] = 600.0
+    ] = _DEFAULT.stabilization_seconds
+    trend_window_seconds: Annotated[float, _positive("How far back a trend looks.")] = _DEFAULT.trend_window_seconds
     lead_seconds: Annotated[
         float, _seconds("A trend that would cross a threshold within this acts now.")
-    ] = 120.0
+    ] = _DEFAULT.lead_seconds
+    drain_seconds: Annotated[
+        float, _seconds("How long running requests are waited for before a switch.")
+    ] = _DEFAULT.drain_seconds
     failure_ratio: Annotated[
         float, _ratio("A model with this part of its requests failing is too large.")
-    ] = 0.2
+    ] = _LIMITS.failure_ratio
     least_requests: Annotated[
         int,
         msgspec.Meta(description="Fewer requests say nothing of a model.", ge=1, le=1_000_000),
-    ] = 5
+    ] = _LIMITS.least_requests
     p95_seconds: (
         Annotated[
             float,
@@ -123,7 +135,7 @@ class ScalingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     models: Annotated[
         tuple[ModelConfig, ...],
         _about(
-            "Models this host may run, tiers smallest first:"
+            "Models this host may run; of each tier the preferred one first:"
             " [{name: llama3.2:3b, tier: small, memory_gib: 3, gpu: false}]."
             " Without any: small, medium and large for 2, 8 and 20 GiB."
         ),
@@ -133,6 +145,44 @@ class ScalingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ] = False
     thresholds: ThresholdsConfig = ThresholdsConfig()
     server: ServerConfig = ServerConfig()
+
+
+def scaler_settings(section: ScalingConfig) -> Settings:
+    """Return what the scaler decides by."""
+    limits = section.thresholds
+    return Settings(
+        catalogue=_catalogue(section.models),
+        thresholds=Thresholds(
+            upgrade_below=limits.upgrade_below,
+            degrade_from=limits.degrade_from,
+            gpu_degrade_from=limits.gpu_degrade_from,
+            least_available_bytes=round(limits.least_available_gib * GIB),
+            margin_ratio=limits.margin_ratio,
+            stabilization_seconds=limits.stabilization_seconds,
+            trend_window_seconds=limits.trend_window_seconds,
+            lead_seconds=limits.lead_seconds,
+            drain_seconds=limits.drain_seconds,
+        ),
+        limits=Limits(
+            failure_ratio=limits.failure_ratio,
+            least_requests=limits.least_requests,
+            p95_seconds=None if limits.p95_seconds is None else Seconds(limits.p95_seconds),
+        ),
+    )
+
+
+def _catalogue(models: tuple[ModelConfig, ...]) -> Catalogue:
+    if not models:
+        return DEFAULT_CATALOGUE
+    return Catalogue.of(
+        ModelSpec(
+            name=model.name,
+            tier=model.tier,
+            memory_bytes=model.memory_bytes,
+            needs_gpu=model.gpu,
+        )
+        for model in models
+    )
 
 
 def faults(section: ScalingConfig) -> Iterator[str]:
