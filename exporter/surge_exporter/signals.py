@@ -26,6 +26,7 @@ from surge_exporter.model import (
     Tuning,
     Verdict,
 )
+from surge_exporter.scaling.decisions import Thresholds
 from surge_exporter.snapshot import Metric
 
 NORMAL_DEMAND_ABOVE = 1.0
@@ -212,6 +213,9 @@ def _minutes(minutes: float) -> Seconds:
 
 _AT_ONCE = Seconds(0.0)
 
+_SCALER = Thresholds()
+"""What the scaler acts on: the table alerts from there on, unless it is configured otherwise."""
+
 _FAILED_CHECKS = Metric(
     name="surge_dependency_failed_checks",
     kind="gauge",
@@ -367,8 +371,14 @@ SIGNALS: tuple[Signal, ...] = (
             read=samples.host_pressures,
         ),
         exceeds=ge,
-        thresholds={Severity.WARNING: 0.8, Severity.CRITICAL: 0.9},
-        parameters={"least_available_mib": 1024, "gpu_full_ratio": 0.97},
+        thresholds={
+            Severity.WARNING: _SCALER.upgrade_below,
+            Severity.CRITICAL: _SCALER.degrade_from,
+        },
+        parameters={
+            "least_available_mib": _SCALER.least_available_bytes / 1024**2,
+            "gpu_full_ratio": _SCALER.gpu_degrade_from,
+        },
         measure=evidence.host_pressure,
         action=SWITCH_MODEL,
         agreement=Agreement.EACH,

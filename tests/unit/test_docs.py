@@ -1,5 +1,6 @@
 """The docs show only what can be typed, and lead only where something is."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -29,3 +30,10 @@ def test_every_link_within_the_checkout_leads_to_something(page: Path) -> None:
     inside = [link for link in links if link and "://" not in link]
 
     assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+@EACH
+def test_every_session_that_is_shown_runs_as_shown(page: Path) -> None:
+    failed, _ = doctest.testfile(str(page), module_relative=False, report=True)
+
+    assert failed == 0
