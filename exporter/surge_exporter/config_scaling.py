@@ -6,11 +6,11 @@ from typing import Annotated
 
 import msgspec
 
-from surge_exporter.model import Seconds
 from surge_exporter.scaling.decisions import Settings, Thresholds
 from surge_exporter.scaling.performance import Limits
 from surge_exporter.scaling.resources import GIB
 from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, Catalogue, ModelSpec
+from surge_exporter.model import Seconds
 
 _MOST = 1e9
 _DEFAULT, _LIMITS = Thresholds(), Limits()
