@@ -129,12 +129,12 @@ class FakeCgroups:
 
 
 def sample(**changes: Any) -> Sample:
-    """Return a host of 32 GiB without GPU that has little to do."""
+    """Return a host of 64 GiB without GPU that has little to do."""
     whole = Sample(
         at=UnixSeconds(NOW),
         cpu_ratio=0.2,
-        memory_total_bytes=32 * GIB,
-        memory_available_bytes=24 * GIB,
+        memory_total_bytes=64 * GIB,
+        memory_available_bytes=48 * GIB,
         cpus=4.0,
     )
     return replace(whole, **changes)

@@ -81,7 +81,7 @@ class Loop:
     `_reloading` guards what is asked of a reload, `Questions` all else that crosses threads.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of the world that tests replace
         self,
         *,
         clock: CheckedClock,
