@@ -6,11 +6,11 @@ from typing import Annotated
 
 import msgspec
 
+from surge_exporter.model import Seconds
 from surge_exporter.scaling.decisions import Settings, Thresholds
 from surge_exporter.scaling.performance import Limits
 from surge_exporter.scaling.resources import GIB
 from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, Catalogue, ModelSpec
-from surge_exporter.model import Seconds
 
 _MOST = 1e9
 _DEFAULT, _LIMITS = Thresholds(), Limits()
@@ -83,7 +83,9 @@ class ThresholdsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     stabilization_seconds: Annotated[
         float, _seconds("After a change nothing larger is recommended for so long.")
     ] = _DEFAULT.stabilization_seconds
-    trend_window_seconds: Annotated[float, _positive("How far back a trend looks.")] = _DEFAULT.trend_window_seconds
+    trend_window_seconds: Annotated[float, _positive("How far back a trend looks.")] = (
+        _DEFAULT.trend_window_seconds
+    )
     lead_seconds: Annotated[
         float, _seconds("A trend that would cross a threshold within this acts now.")
     ] = _DEFAULT.lead_seconds

@@ -9,6 +9,7 @@ from typing import Literal
 from surge_exporter import signals
 from surge_exporter.core.host_samples import (
     current_tier,
+    decided,
     host_tier,
     of_host,
     per_gpu,
@@ -578,12 +579,12 @@ _OTHERS: tuple[Metric, ...] = (
     _host(
         "surge_scaling_stabilization_until_timestamp_seconds",
         "Until when nothing larger is recommended.",
-        of_host(lambda host: host.decision and host.decision.stabilization_until),
+        decided(lambda decision: decision.stabilization_until),
     ),
     _host(
         "surge_scaling_last_decision_timestamp_seconds",
         "When the scaler last decided, be it to hold.",
-        of_host(lambda host: host.decision and host.decision.at),
+        decided(lambda decision: decision.at),
     ),
     _host(
         "surge_scaling_trend_per_second",

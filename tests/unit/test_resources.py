@@ -11,8 +11,6 @@ from surge_exporter.scaling.resources import GIB, Sample
 from tests.fakes import NOW, FakeClock
 from tests.hosts import OWN_GROUP, FakeCgroups, FakeHost, FakeNvml
 
-CALM = pytest.approx(0.25)
-
 
 class Rig:
     def __init__(self, cgroup: Cgroup | None = None, host: FakeHost | None = None) -> None:
@@ -38,7 +36,7 @@ def test_a_sample_says_what_the_host_has_and_uses() -> None:
 
     assert found.at == NOW + 2.0
     assert found.cpu_ratio == pytest.approx(0.75)
-    assert found.memory_ratio == CALM
+    assert found.memory_ratio == 0.25
     assert (found.load_per_cpu, found.cpus, len(found.gpus)) == (1.5, 4.0, 1)
 
 
@@ -95,8 +93,9 @@ def test_a_limit_that_is_none_limits_nothing(tmp_path: Path, limit: str) -> None
 
     found = Rig(groups.cgroup()).after(2.0)
 
-    assert (found.memory_total_bytes, found.memory_ratio) == (32 * GIB, CALM)
-    assert (found.cpu_ratio, found.cpus) == (CALM, 4.0)
+    assert (found.memory_total_bytes, found.memory_ratio) == (32 * GIB, 0.25)
+    assert found.cpu_ratio == pytest.approx(0.25)
+    assert found.cpus == 4.0
 
 
 def test_a_quota_counts_where_more_of_it_is_used_than_of_the_host(tmp_path: Path) -> None:
@@ -119,7 +118,7 @@ def test_the_groups_of_another_service_can_count_instead(tmp_path: Path) -> None
     found = Rig(groups.cgroup("/system.slice/ollama.service")).after(2.0)
     ignored = Rig(groups.cgroup("host")).after(2.0)
 
-    assert (found.memory_total_bytes, found.memory_ratio) == (16 * GIB, CALM)
+    assert (found.memory_total_bytes, found.memory_ratio) == (16 * GIB, 0.25)
     assert ignored.memory_total_bytes == 32 * GIB
 
 

@@ -27,7 +27,7 @@ from surge_exporter.runtime.filesystem import OsFileSystem
 from surge_exporter.runtime.jumps import CheckedClock
 from surge_exporter.runtime.logs import CountingHandler
 from surge_exporter.runtime.loop import Loop, Pipeline
-from surge_exporter.runtime.performance import Telling
+from surge_exporter.runtime.performance import Surroundings, Telling
 from surge_exporter.runtime.questions import Answer
 from surge_exporter.runtime.recall import Recall
 from surge_exporter.runtime.resources import Resources
@@ -63,6 +63,7 @@ class Exporter:
         with_process_metrics: bool = True,
         poll_only: bool = False,
         state_file: StateFile | None = None,
+        host_clock: Clock | None = None,
     ) -> None:
         """Build all parts and bind the addresses; of telemetry, nothing is read yet.
 
@@ -80,10 +81,10 @@ class Exporter:
         waker = QueueWaker()
         self.sampler = Sampler(
             Sampling(enabled=False),
-            clock=clock,
+            clock=host_clock or clock,
             waker=QueueWaker(),
-            build=lambda sampling: Resources(clock, cgroup=Cgroup(sampling.cgroup)),
-            surroundings=lambda: self._telling.surroundings(),
+            build=lambda sampling: Resources(host_clock or clock, cgroup=Cgroup(sampling.cgroup)),
+            surroundings=self._surroundings,
         )
         self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
         try:
@@ -167,6 +168,9 @@ class Exporter:
                 if self._clock.monotonic() > deadline:
                     raise _TooLateError
             self.loop.arrived(answer)
+
+    def _surroundings(self) -> Surroundings:
+        return self._telling.surroundings()
 
     def _lifecycle_enabled(self) -> bool:
         return self._config is not None and self._config.web.enable_lifecycle

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from surge_exporter.core.samples import Read, single
+from surge_exporter.scaling.decisions import Decision
 from surge_exporter.scaling.resources import Gpu
 from surge_exporter.scaling.tiers import HardwareTier
 from surge_exporter.snapshot import HostStatus, Sample, Snapshot
@@ -11,6 +12,11 @@ from surge_exporter.snapshot import HostStatus, Sample, Snapshot
 def of_host(read: Callable[[HostStatus], float | None]) -> Read:
     """Return a reader of one number of the host; None leaves it out."""
     return single(lambda snapshot: read(snapshot.host) if snapshot.host else None)
+
+
+def decided(read: Callable[[Decision], float]) -> Read:
+    """Return a reader of one number of the newest decision."""
+    return of_host(lambda host: read(host.decision) if host.decision else None)
 
 
 def per_gpu(read: Callable[[Gpu], float | None]) -> Read:

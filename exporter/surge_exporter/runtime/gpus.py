@@ -18,7 +18,10 @@ _log = logging.getLogger(__name__)
 class Nvml(Protocol):
     """What is used of `pynvml`; names are the library's."""
 
-    NVMLError: type[Exception]
+    @property
+    def NVMLError(self) -> type[Exception]:  # noqa: N802
+        """What all of these raise."""
+        ...
 
     def nvmlInit(self) -> None:  # noqa: N802
         """Connect to the driver."""

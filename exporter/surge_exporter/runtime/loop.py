@@ -81,7 +81,7 @@ class Loop:
     `_reloading` guards what is asked of a reload, `Questions` all else that crosses threads.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of the world that tests replace
         self,
         *,
         clock: CheckedClock,
@@ -419,7 +419,9 @@ class Loop:
     def _take_snapshot(self, *, scraped: bool = False) -> Snapshot:
         pipeline, now = self._pipeline, self._clock.now()
         pipeline.tail.measure()
-        observation = pipeline.cycle.observe(now) if self.ready else None
+        observation, host = pipeline.cycle.observe(now) if self.ready else None, self._host()
+        if observation is not None and host is not None:
+            observation = replace(observation, host=host.load)
         return Snapshot(
             at=now,
             observation=observation,
@@ -437,7 +439,7 @@ class Loop:
                 clock_jumps=self._clock.jumps,
                 watch=self._watcher.status,
             ),
-            host=self._host(),
+            host=host,
         )
 
     def _statuses(self, tally: Tally) -> tuple[SourceStatus, ...]:

@@ -117,8 +117,7 @@ def _counts(totals: RawTotals) -> dict[str, _Count]:
 def _went_back(before: _Counted, now: _Counted) -> bool:
     """Say whether counters or the clock did: neither can be compared with what was."""
     return now.at < before.at or any(
-        now.of.get(model, _Count()).requests < count.requests
-        for model, count in before.of.items()
+        now.of.get(model, _Count()).requests < count.requests for model, count in before.of.items()
     )
 
 
@@ -148,5 +147,3 @@ def _tail(before: Mapping[str, int], now: _Buckets) -> Seconds | None:
             return Seconds(low + (bound - low) * (wanted - below) / (count - below))
         low, below = bound, count
     return Seconds(low)
-
-

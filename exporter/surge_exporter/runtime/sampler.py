@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -26,10 +26,12 @@ FRESH_SECONDS = 0.1
 PATIENCE_SECONDS = 1.0
 """How long who asks waits for a fresh sample; then the newest there is must do."""
 
+_FIRST_SECONDS = 1.0  # until the first decision: an exporter that starts is busy itself
 _MOST_CHANGES = 10
 _MOST_SAMPLES = 5000  # of a window however long, looked at however often
 _MISSED = 3  # intervals; by then the newest sample says nothing of now
 _LATE_SECONDS = 10.0
+_MOST_ANSWERS = 100  # anybody may ask for models that do not exist
 _RETRY_SECONDS = Seconds(5.0)
 
 _log = logging.getLogger(__name__)
@@ -107,13 +109,16 @@ class Sampler:
         self._trends: Mapping[str, Trend] = {}
         self._due = self._settled_at = clock.monotonic()
         self._changes: deque[Decision] = deque(maxlen=_MOST_CHANGES)
-        self._events = {kind: 0 for kind in Kind if kind is not Kind.HOLD}
-        self._failures: Counter[str] = Counter()
+        self._events: dict[Kind, int] = {kind: 0 for kind in Kind if kind is not Kind.HOLD}
+        self._failures = 0
+        self._failed: set[str] = set()
         self._stopping = False
         self._asking = threading.Condition()
         self._asked = self._answered = 0
         self._status: HostStatus | None = None
         self._taken_at: Seconds | None = None
+        self._answered_by: Sample | None = None
+        self._answers: dict[tuple[str | None, Operation], Preflight] = {}
         self._checks = dict.fromkeys(Outcome, 0)
 
     def configure(self, sampling: Sampling) -> None:
@@ -135,7 +140,7 @@ class Sampler:
         with self._asking:
             if self._status is None or self._is_late():
                 return None
-            return replace(self._status, checks=dict(self._checks))
+            return replace(self._status, checks=dict(self._checks), failures=self._failures)
 
     def fresh(self) -> HostStatus | None:
         """Return a sample of now, the same to all who ask at a time; any thread but `run`'s."""
@@ -156,15 +161,13 @@ class Sampler:
 
         A host that can't be looked at denies: nobody knows what it has left.
         """
-        settings = self._sampling.settings
         if not self._sampling.enabled:
             return None
         status, inputs = self.fresh(), self._inputs
         if status is None or inputs is None:
             found = _blind(model, operation)
         else:
-            inputs = replace(inputs, now=self._clock.now(), sample=status.sample)
-            found = answer(inputs, status.state, settings, model=model, operation=operation)
+            found = self._answer(status, inputs, model, operation)
         with self._asking:
             self._checks[Outcome.ALLOWED if found.allowed else Outcome.DENIED] += 1
         return Answered(preflight=found, sampled_at=status.sample.at if status else None)
@@ -174,7 +177,7 @@ class Sampler:
         try:
             while not self._stopping:
                 self.turn()
-                self._waker.wait(max(0.0, self._due - self._clock.monotonic()))
+                self._waker.wait(self._rest())
         finally:
             self._stopping = True
             with self._asking:
@@ -213,7 +216,8 @@ class Sampler:
             self._close()
         if sampling.enabled and self._resources is None:
             self._resources = self._build(sampling)
-            self._settled_at = self._due = self._in(SETTLE_SECONDS)
+            self._settled_at = self._in(SETTLE_SECONDS)
+            self._due = self._in(_FIRST_SECONDS)
 
     def _close(self) -> None:
         """Let go of what takes samples, and forget those it took."""
@@ -224,25 +228,48 @@ class Sampler:
         with self._asking:
             self._status = self._taken_at = self._inputs = None
 
+    def _rest(self) -> float:
+        now = self._clock.monotonic()
+        return max(0.0, (self._settled_at if now < self._settled_at else self._due) - now)
+
     def _in(self, seconds: float) -> Seconds:
         return Seconds(self._clock.monotonic() + seconds)
 
     def _look(self, *, is_due: bool) -> None:
-        settings = self._sampling.settings if self._applied is None else self._applied.settings
+        settings = (self._applied or self._sampling).settings
         if self._resources is not None:
             sample = self._resources.sample()
+            self._inputs = self._inputs_of(sample, settings)
             if is_due:
-                self._decide(sample, settings)
+                self._decide(self._inputs, settings)
             self._publish(sample, settings)
             if is_due:
                 self._tell()
 
-    def _decide(self, sample: Sample, settings: Settings) -> None:
+    def _answer(
+        self, status: HostStatus, inputs: Inputs, model: str | None, operation: Operation
+    ) -> Preflight:
+        """Answer by a sample; who asks the same while that is fresh gets the same answer."""
+        sample, question = status.sample, (model, operation)
+        with self._asking:
+            if self._answered_by is not sample:
+                self._answered_by, self._answers = sample, {}
+            if question in self._answers:
+                return self._answers[question]
+        inputs = replace(inputs, now=sample.at, sample=sample)
+        settings = (self._applied or self._sampling).settings
+        found = answer(inputs, status.state, settings, model=model, operation=operation)
+        with self._asking:
+            if self._answered_by is sample and len(self._answers) < _MOST_ANSWERS:
+                self._answers[question] = found
+        return found
+
+    def _inputs_of(self, sample: Sample, settings: Settings) -> Inputs:
         window = settings.thresholds.trend_window_seconds
         while self._history and not sample.at - window <= self._history[0].at <= sample.at:
             self._history.popleft()
         surroundings, serving = self._surroundings(), self._serving()
-        inputs = Inputs(
+        return Inputs(
             now=sample.at,
             sample=sample,
             history=tuple(self._history),
@@ -251,8 +278,9 @@ class Sampler:
             serving=serving.model,
             in_flight=serving.in_flight,
         )
-        self._history.append(sample)
-        self._inputs = inputs
+
+    def _decide(self, inputs: Inputs, settings: Settings) -> None:
+        self._history.append(inputs.sample)
         self._trends = trends(inputs, settings, since=self._state.changed_at or UnixSeconds(0.0))
         decision, self._state = step(self._state, inputs, settings)
         self._decision = decision
@@ -280,14 +308,15 @@ class Sampler:
             trends=self._trends,
             changes=tuple(self._changes),
             events=dict(self._events),
-            failures=self._failures.total(),
         )
         with self._asking:
             self._status, self._taken_at = status, self._clock.monotonic()
 
     def _tell(self) -> None:
-        status = self._status
-        for listener in self._listeners if status else ():
+        status = self.status()
+        if status is None:
+            return
+        for listener in self._listeners:
             try:
                 listener(status)
             except Exception as error:  # noqa: BLE001 - the others are to hear of it all the same
@@ -296,8 +325,9 @@ class Sampler:
     def _fail(self, error: Exception) -> None:
         """Count what went wrong; the first of each kind is worth a line and its traceback."""
         kind = type(error).__name__
-        self._failures[kind] += 1
-        if self._failures[kind] == 1:
+        self._failures += 1
+        if kind not in self._failed:
+            self._failed.add(kind)
             _log.error("sampling failed kind=%s error=%s", kind, error, exc_info=error)
 
     def _is_wanted(self) -> bool:
