@@ -60,6 +60,9 @@ def snapshot(**overrides: Any) -> Snapshot:
     """Return a surge with its verdict; `observation=None` makes it one that is still loading."""
     observed: Observation | None = overrides.pop("observation", observation())
     tuning = overrides.pop("tuning", default_tuning())
+    sampled: HostStatus | None = overrides.pop("host", host())
+    if observed is not None:
+        observed = replace(observed, host=sampled.load if sampled else None)
     whole = Snapshot(
         at=NOW,
         observation=observed,
@@ -73,7 +76,7 @@ def snapshot(**overrides: Any) -> Snapshot:
             source(Source.HEARTBEAT, files=1, lines=9_204),
         ),
         exporter=exporter(),
-        host=host(),
+        host=sampled,
     )
     return replace(whole, **overrides)
 

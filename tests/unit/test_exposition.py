@@ -433,6 +433,7 @@ def test_a_host_without_gpu_decision_or_manager_shows_what_it_has() -> None:
         "surge_host_memory_bytes",
         "surge_host_swap_used_bytes",
         "surge_host_load_ratio",
+        "surge_host_pressure_ratio",
         "surge_host_tier",
     }
     assert "surge_scaling_stabilization_until_timestamp_seconds" not in present(found)
