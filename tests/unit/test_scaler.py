@@ -374,3 +374,11 @@ def test_a_tier_that_this_machine_could_hold_is_not_passed_over_for_a_larger_one
     without = Life(life.settings)
     without.steps((sample(at * _EVERY) for at in range(7)), serving="a")
     assert without.state.tier == "c"
+
+
+def test_an_upgrade_under_way_is_not_called_off_towards_what_no_longer_fits() -> None:
+    life = Life(Settings(catalogue=catalogue(spec("gpu", 2.0, gpu=True), spec("host", 8.0))))
+    there = [gpu(2.5)]
+    life.steps((sample(at * _EVERY, gpus=there) for at in range(7)), serving="gpu")
+    assert life.state.tier == "host"
+    assert life.step(sample(302.0), serving="gpu", in_flight=1).recommended == "host"
