@@ -101,3 +101,10 @@ def test_the_answer_repeats_the_operation() -> None:
     inputs = Inputs(now=found.at, sample=found)
     given = answer(inputs, State(), Life().settings, operation=Operation.LOAD)
     assert given.operation is Operation.LOAD
+
+
+def test_where_nothing_serves_yet_no_model_waits_for_stabilisation() -> None:
+    life = Life()
+    life.step(sample(available=1.0, total=32.0))
+    assert life.state.tier is None
+    assert _ask(life, sample(2.0), "small").allowed

@@ -98,3 +98,8 @@ def test_the_slope_is_the_one_with_the_least_squares(levels: list[float]) -> Non
 
     best = line(points)[0]
     assert squares(best) <= min(squares(best - 0.001), squares(best + 0.001)) + 1e-9
+
+
+def test_what_does_not_rise_crosses_nothing_wherever_it_is() -> None:
+    flat = Trend(resource=CPU, per_second=0.0, stderr=0.0, at_ratio=0.95)
+    assert not crosses_within(flat, 0.95, 0.9, lead_seconds=120.0, deviations=3.0)
