@@ -12,6 +12,7 @@ from pathlib import Path
 
 from surge_exporter.commands.exporter import Exporter
 from surge_exporter.config import Config, TelemetryConfig, WebConfig, WindowConfig
+from surge_exporter.config_scaling import ScalingConfig
 from surge_exporter.core.scenario import EpisodeKind, Scenario, episode_at
 from surge_exporter.core.simulate import telemetry
 from surge_exporter.model import HOUR, Seconds, UnixSeconds
@@ -73,6 +74,7 @@ def main(folder: Path) -> None:
     clock = _HeldClock()
     stopped = threading.Event()
     config = Config(
+        scaling=ScalingConfig(enabled=False),  # this machine is none of the fleet's
         telemetry=TelemetryConfig(directory=str(folder)),
         window=WindowConfig(horizon_hours=HORIZON_HOURS),
         web=WebConfig(listen_addresses=("127.0.0.1:0",)),

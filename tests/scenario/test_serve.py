@@ -321,3 +321,28 @@ def test_a_demo_that_cannot_listen_says_so_and_leaves_nothing_behind(tmp_path: P
 
     assert (code, said) == (1, f"Error: cannot listen on {taken}: Address already in use\n")
     assert list(folder.iterdir()) == []
+
+
+def test_the_host_is_watched_without_any_configuration(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        decided = "surge_scaling_last_decision_timestamp_seconds"
+        wait_for(lambda: running.sample(decided), "a decision")
+        ratio = running.sample("surge_host_memory_ratio")
+        classes = ("low_end", "mid_range", "high_end")
+        tiers = [running.sample("surge_host_tier", tier=tier) for tier in classes]
+
+    assert ratio is not None
+    assert 0 < ratio < 1
+    assert sorted(map(str, tiers)) == ["0.0", "0.0", "1.0"]
+
+
+def test_a_check_is_answered_and_counted(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        with pytest.raises(HTTPError) as denied:
+            urlopen(f"{running.url}/api/v1/preflight?model=nope")  # noqa: S310 - loopback
+        answer = json.load(denied.value)
+        checks = running.sample("surge_preflight_checks_total", outcome="denied")
+
+    assert denied.value.code == 503
+    assert answer["reason"] == "nope is not one of the 3 models configured"
+    assert checks == 1.0
