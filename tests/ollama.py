@@ -6,6 +6,7 @@ else it waits for busy ones; one that fits into no memory is refused with status
 """
 
 import json
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -232,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
             busy = "server busy, please try again.  maximum pending requests exceeded"
             return self._json(503, {"error": busy})
         if mishap is Mishap.HANG:
-            self.ollama.may_end_hanging.wait(PATIENCE_SECONDS)
+            self._hang()
         if not body.get("stream", True):
             text = "".join(self.ollama.pieces)
             return self._json(200, _piece(body, text, done=True, done_reason="stop"))
@@ -253,7 +254,7 @@ class _Handler(BaseHTTPRequestHandler):
             counts = {"eval_count": len(rest) + 1, "eval_duration": 4232710000}
             self._line(_piece(body, "", done=True, done_reason="stop", **counts))
         elif mishap is Mishap.HANG_MIDWAY:
-            self.ollama.may_end_hanging.wait(PATIENCE_SECONDS)
+            self._hang()
         elif mishap is Mishap.ERROR_MIDWAY:
             self._line({"error": "an error was encountered while running the model"})
         elif mishap is Mishap.GARBAGE:
@@ -262,6 +263,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # without the chunk that ends it
         else:
             self._chunk(b"")
+
+    def _hang(self) -> None:
+        """Say nothing until the client has gone, which ends a request, as it does in Ollama."""
+        for _ in range(int(PATIENCE_SECONDS / 0.02)):
+            if self.ollama.may_end_hanging.wait(0.02) or _is_closed(self.connection):
+                break
 
     def _line(self, found: Mapping[str, Any]) -> None:
         self._chunk(json.dumps(found).encode() + b"\n")
@@ -280,6 +287,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    with suppress(BlockingIOError):
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    return False
 
 
 def _full(name: str) -> str:
