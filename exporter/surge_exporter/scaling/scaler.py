@@ -1,137 +1,239 @@
 """Which tier a host should serve with: one step over a state that is a value."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple
+from dataclasses import replace
 
-from surge_exporter.model import Seconds, UnixSeconds
-from surge_exporter.scaling.performance import Limits, Performance
-from surge_exporter.scaling.resources import GIB, Sample
-from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, Catalogue
+from surge_exporter.model import UnixSeconds
+from surge_exporter.scaling.decisions import (
+    Advice,
+    Decision,
+    Inputs,
+    Kind,
+    Settings,
+    State,
+    Switch,
+    Thresholds,
+)
+from surge_exporter.scaling.pressure import Demand, spoken
+from surge_exporter.scaling.stabilize import advise, smallest
+from surge_exporter.scaling.tiers import ModelSpec
+from surge_exporter.scaling.view import View
+from surge_exporter.scaling.words import counted, seconds
 
+__all__ = [
+    "Advice",
+    "Decision",
+    "Inputs",
+    "Kind",
+    "Settings",
+    "State",
+    "Switch",
+    "Thresholds",
+    "step",
+]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """From where on the scaler acts, and how patiently."""
-
-    upgrade_below: float = 0.80
-    """CPU and memory must be under it, also once the larger model is loaded."""
-    degrade_from: float = 0.90
-    """CPU or memory at it, or above, demands a smaller model now."""
-    gpu_degrade_from: float = 0.97
-    """The same of GPU memory while a GPU model serves: servers reserve it on purpose."""
-    least_available_bytes: int = GIB
-    """Less available memory than that demands a smaller model, whatever the ratio."""
-    margin_ratio: float = 0.10
-    """How much more than it needs must be free for a model, as a part of what it needs."""
-    stabilization_seconds: float = 300.0
-    """How long after any change nothing is upgraded, and all must have advised it."""
-    trend_window_seconds: float = 600.0
-    lead_seconds: float = 120.0
-    """A trend that crosses a threshold within it acts before the threshold does."""
-    trend_deviations: float = 3.0
-    """How many standard errors a slope is taken to be lower than it looks."""
-    cascade_samples: int = 2
-    """How many samples in a row, after a step down took effect, demand the next one."""
-    drain_seconds: float = 30.0
-    """How long running requests are waited for before a switch."""
-    most_gap_seconds: float = 60.0
-    """After a longer time without a sample, stabilisation begins anew."""
+_Outcome = tuple[Decision, State]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All that does not change from step to step."""
+def step(state: State, inputs: Inputs, settings: Settings) -> _Outcome:
+    """Return what to do now, and the state for the next step.
 
-    catalogue: Catalogue = DEFAULT_CATALOGUE
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    limits: Limits = field(default_factory=Limits)
-
-
-class Kind(StrEnum):
-    """What a decision does to the recommendation."""
-
-    HOLD = "hold"
-    UPGRADE = "upgrade"
-    DOWNGRADE = "downgrade"
-    CASCADE = "cascade"
-    """A further step down, since the one before did not help."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What the host should serve with, and why."""
-
-    at: UnixSeconds
-    kind: Kind
-    recommended: str | None
-    """The tier; None if none fits."""
-    model: str | None
-    """The model of that tier to serve with."""
-    current: str | None
-    """The tier that serves or, where nobody says, the one recommended before."""
-    reason: str
-    """In words and numbers."""
-    ready: bool = False
-    """Whether `model` is to take over now: what ran has finished, or its deadline is over."""
-    stabilization_until: UnixSeconds
-    """Until when nothing is upgraded."""
+    Degradation comes first and waits for nothing but a switch that is under way; an upgrade waits
+    for stabilisation, and every sample since must have advised it. If no tier fits, none is
+    recommended, and whatever fits next counts as an upgrade.
+    """
+    view = View.of(_observed(state, inputs, settings), inputs, settings)
+    if view.state.at is None and view.current is None:
+        decision, after = _begin(view)
+    elif view.state.switch is not None:
+        decision, after = _await_switch(view, view.state.switch)
+    elif demanded := view.demands():
+        decision, after = _step_down(view, demanded)
+    else:
+        decision, after = _step_up(view)
+    return decision, replace(
+        after, at=inputs.now, sampled_at=max(after.sampled_at, inputs.sample.at)
+    )
 
 
-class Advice(NamedTuple):
-    """The largest tier that a sample allowed, by its rank."""
-
-    at: UnixSeconds
-    rank: int
-
-
-class Switch(NamedTuple):
-    """A change that was decided and not yet seen to be made."""
-
-    replaces: str
-    """The model that served when it was decided."""
-    deadline: UnixSeconds
-    """When it no longer waits for running requests."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What one step leaves for the next; as large as there are tiers, however long it runs."""
-
-    at: UnixSeconds | None = None
-    """Of the last step; None before the first."""
-    tier: str | None = None
-    model: str | None = None
-    changed_at: UnixSeconds | None = None
-    """When a change was last decided, made, or found; the start counts as one."""
-    advised: tuple[Advice, ...] = ()
-    """What could still be the smallest advice of the window: ranks rise from old to new."""
-    switch: Switch | None = None
-    steps_down: int = 0
-    """In a row, with demand unbroken."""
-    demands: int = 0
-    """Samples in a row, after the last step took effect, that demanded a smaller model."""
-    last_change: Decision | None = None
+def _observed(state: State, inputs: Inputs, settings: Settings) -> State:
+    """Return the state with what happened since the last step, other than by it."""
+    now, thresholds = inputs.now, settings.thresholds
+    if state.at is None or not 0.0 <= now - state.at <= thresholds.most_gap_seconds:
+        state = replace(state, changed_at=now, advised=())
+    if settings.catalogue.find(state.model) is None:  # after a reload
+        state = replace(state, tier=None, model=None)
+    served = settings.catalogue.find(inputs.serving)
+    if served is None:
+        return replace(state, serving=None, switch=None)
+    if served.name == state.serving and not _given_up(state.switch, now, thresholds):
+        return state
+    found = replace(state, serving=served.name, switch=None, changed_at=now, advised=(), demands=0)
+    if served.name == state.model:
+        return found
+    return replace(found, tier=served.tier, model=served.name, steps_down=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What one step goes by."""
-
-    now: UnixSeconds
-    sample: Sample
-    history: Sequence[Sample] = ()
-    """Samples before, oldest first; those out of the trend's window are passed over."""
-    performance: Mapping[str, Performance] = field(default_factory=dict)
-    """By model."""
-    surge_predicted: bool = False
-    serving: str | None = None
-    """The model that serves; None if nobody says, and recommendations count as followed."""
-    in_flight: int = 0
-    """Its requests that still run."""
+def _given_up(switch: Switch | None, now: UnixSeconds, thresholds: Thresholds) -> bool:
+    """Say whether a switch is so late that it won't be made any more."""
+    return switch is not None and now >= switch.deadline + thresholds.stabilization_seconds
 
 
-def step(state: State, inputs: Inputs, settings: Settings) -> tuple[Decision, State]:
-    """Return what to do now, and the state for the next step."""
-    raise NotImplementedError
+def _begin(view: View) -> _Outcome:
+    """Recommend the largest tier that nothing speaks against, or the smallest that fits."""
+    candidates = [*reversed(view.larger()), *view.smallest_fitting()]
+    if not candidates:
+        return _hold(view, view.state, f"no tier fits: {_smallest_misfit(view)}")
+    chosen = candidates[0]
+    after = replace(view.state, tier=chosen.tier, model=chosen.name)
+    return _hold(view, after, f"{chosen.tier} to begin with ({spoken(view.inputs.sample)})")
+
+
+def _await_switch(view: View, switch: Switch) -> _Outcome:
+    """Go on waiting for a switch, unless what it was decided for no longer holds."""
+    target, served, catalogue = view.current, view.served, view.settings.catalogue
+    misfit = None if target is None else next(view.misfit(target), None)
+    is_upgrade = served is not None and catalogue.rank(served.tier) < view.rank
+    if is_upgrade:
+        back = replace(view, current=served)
+        against = [*(demand.reason for demand in back.demands()), *([misfit] if misfit else ())]
+        if against:
+            return _change(view, Kind.DOWNGRADE, served, " and ".join(against))
+    elif misfit:
+        return _change(view, Kind.CASCADE, _next_down(view, view.demands()), misfit)
+    left = switch.deadline - view.now
+    running = f"{counted(view.inputs.in_flight, 'request')} on {switch.replaces}"
+    if view.inputs.in_flight > 0 and left > 0.0:
+        said = f"{view.state.model} waits for {running}, {seconds(left)} at most"
+        return _hold(view, view.state, said)
+    said = f"{view.state.model} is to take over now, {running}"
+    return _hold(view, view.state, said, ready=True)
+
+
+def _step_down(view: View, demanded: list[Demand]) -> _Outcome:
+    """Step down one tier; once more only if samples since go on demanding it."""
+    state, reason = view.state, " and ".join(demand.reason for demand in demanded)
+    is_new = view.inputs.sample.at > max(state.sampled_at, state.changed_at)
+    seen, needed = state.demands + is_new, view.settings.thresholds.cascade_samples
+    is_lost = view.current is not None and next(view.misfit(view.current), None) is not None
+    target = _next_down(view, demanded)
+    if state.steps_down and seen < needed and not is_lost:
+        waiting = f"{reason}: {seen} of {needed} samples since the last step say so"
+        return _hold(view, _unadvised(view, seen), waiting)
+    if target is None and not is_lost:
+        return _hold(view, _unadvised(view, seen), f"{reason}, but nothing smaller fits")
+    return _change(view, Kind.CASCADE if state.steps_down else Kind.DOWNGRADE, target, reason)
+
+
+def _next_down(view: View, demanded: list[Demand]) -> ModelSpec | None:
+    """Return the model to step down to; of the same tier, if the model of it no longer fits."""
+    tier, current = view.state.tier, view.current
+    same = view.fitting(tier) if tier is not None else []
+    if same and current not in same:
+        return same[0]
+    return view.smaller(demanded)
+
+
+def _unadvised(view: View, seen: int) -> State:
+    """Return the state after a sample that demanded a step down which was not made."""
+    advised = _advised(view, view.rank)
+    return replace(view.state, demands=seen, advised=advised)
+
+
+def _step_up(view: View) -> _Outcome:
+    """Step up one tier, if stabilisation is over and the smallest advice of it is larger."""
+    larger = view.smallest_fitting() if view.current is None else view.larger()
+    rank = view.settings.catalogue.rank
+    advised = _advised(view, rank(larger[-1].tier) if larger else view.rank)
+    state = replace(view.state, advised=advised, steps_down=0, demands=0)
+    target = next((spec for spec in larger if rank(spec.tier) <= smallest(advised)), None)
+    if target is None or view.now < _stabilization_until(view, state):
+        return _hold(view, state, _why_no_larger(view, larger))
+    window = seconds(view.settings.thresholds.stabilization_seconds)
+    reason = f"{target.tier} was advised for {window} ({spoken(view.inputs.sample)})"
+    return _change(view, Kind.UPGRADE, target, reason)
+
+
+def _advised(view: View, rank: int) -> tuple[Advice, ...]:
+    window = view.settings.thresholds.stabilization_seconds
+    return advise(view.state.advised, Advice(view.now, rank), window_seconds=window)
+
+
+def _why_no_larger(view: View, larger: list[ModelSpec]) -> str:
+    """Return what keeps a larger tier from being recommended, or that there is none."""
+    tiers = view.settings.catalogue.tiers
+    window = view.settings.thresholds.stabilization_seconds
+    changed = view.now - view.state.changed_at
+    if view.rank < 0 and not larger:
+        return f"no tier fits: {_smallest_misfit(view)}"
+    if larger and changed < window:
+        ago, patience = seconds(changed), seconds(window)
+        return f"{larger[0].tier} is possible, {ago} after a change; upgrades wait {patience}"
+    if larger:
+        return f"{larger[0].tier} is possible, but was not all of the last {seconds(window)}"
+    above = [
+        spec for tier in tiers[view.rank + 1 :] for spec in view.settings.catalogue.of_tier(tier)
+    ]
+    against = next((said for spec in above for said in view.obstacles(spec)), None)
+    if against is None:
+        used = spoken(view.inputs.sample)
+        return f"{view.state.tier} is the largest of {counted(len(tiers), 'tier')} ({used})"
+    return f"{view.state.tier} stays: {against}"
+
+
+def _smallest_misfit(view: View) -> str:
+    smallest_tier = view.settings.catalogue.tiers[:1]
+    specs = [spec for tier in smallest_tier for spec in view.settings.catalogue.of_tier(tier)]
+    return next((said for spec in specs for said in view.misfit(spec)), "0 models are known")
+
+
+def _change(view: View, kind: Kind, target: ModelSpec | None, reason: str) -> _Outcome:
+    """Decide for another model, which takes over once the work on what serves is done."""
+    served, now = view.served, view.now
+    waits = target is not None and served is not None and target != served
+    deadline = UnixSeconds(now + view.settings.thresholds.drain_seconds)
+    state = replace(
+        view.state,
+        tier=target.tier if target else None,
+        model=target.name if target else None,
+        changed_at=now,
+        advised=(),
+        switch=Switch(served.name, deadline) if waits and served is not None else None,
+        steps_down=0 if kind is Kind.UPGRADE else view.state.steps_down + 1,
+        demands=0,
+    )
+    ready = target is not None and not (waits and view.inputs.in_flight > 0)
+    said = f"{reason}: {_spoken_change(view, kind, target)}"
+    decision = _decision(view, state, kind, said, ready=ready)
+    return decision, replace(state, last_change=decision)
+
+
+def _spoken_change(view: View, kind: Kind, target: ModelSpec | None) -> str:
+    old, direction = view.current, "up" if kind is Kind.UPGRADE else "down"
+    if target is None:
+        return "no tier fits any more"
+    if old is None:
+        return f"{target.tier} fits again"
+    if old.tier == target.tier:
+        return f"go from {old.name} to {target.name}"
+    return f"step {direction} from {old.tier} to {target.tier}"
+
+
+def _hold(view: View, state: State, reason: str, *, ready: bool = False) -> _Outcome:
+    return _decision(view, state, Kind.HOLD, reason, ready=ready), state
+
+
+def _decision(view: View, state: State, kind: Kind, reason: str, *, ready: bool) -> Decision:
+    return Decision(
+        at=view.now,
+        kind=kind,
+        recommended=state.tier,
+        model=state.model,
+        current=view.served.tier if view.served else view.state.tier,
+        reason=reason,
+        ready=ready,
+        stabilization_until=_stabilization_until(view, state),
+    )
+
+
+def _stabilization_until(view: View, state: State) -> UnixSeconds:
+    return UnixSeconds(state.changed_at + view.settings.thresholds.stabilization_seconds)

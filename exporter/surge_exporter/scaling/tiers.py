@@ -57,8 +57,8 @@ class Catalogue:
         return next((model for model in self.models if model.name == name), None)
 
     def rank(self, tier: str | None) -> int:
-        """Return how large a tier is, 0 for the smallest; -1 for none at all."""
-        return -1 if tier is None else self.tiers.index(tier)
+        """Return how large a tier is, 0 for the smallest; -1 for none, or one that is not here."""
+        return self.tiers.index(tier) if tier in self.tiers else -1
 
 
 DEFAULT_CATALOGUE = Catalogue.of(
@@ -116,7 +116,7 @@ def is_eligible(
         return Eligibility(ok=False, reason=f"{spec.name} needs a GPU, 0 are there")
     holds = loaded if loaded is not None and loaded.needs_gpu == spec.needs_gpu else None
     held = holds.memory_bytes if holds is not None else 0
-    if spec.memory_bytes <= held and spec.memory_bytes <= _largest(spec, sample):
+    if spec.memory_bytes <= held and spec.memory_bytes <= largest_device(spec, sample):
         reason = f"{spec.name} takes the {gib(held)} that are held already"
         return Eligibility(ok=True, reason=reason)
     free = free_bytes(spec, sample, held=held)
@@ -141,14 +141,15 @@ def free_bytes(spec: ModelSpec, sample: Sample, *, held: int = 0) -> int:
     return min((_most_free(sample.gpus, holder, held) for holder in holders), default=0)
 
 
+def largest_device(spec: ModelSpec, sample: Sample) -> int:
+    """Return how much memory a model could have at best, were nothing else there."""
+    if spec.needs_gpu:
+        return max((gpu.memory_total_bytes for gpu in sample.gpus), default=0)
+    return sample.memory_total_bytes
+
+
 def _most_free(gpus: Iterable[Gpu], holder: Gpu, held: int) -> int:
     return max(
         min(gpu.memory_total_bytes, gpu.memory_available_bytes + held * (gpu is holder))
         for gpu in gpus
     )
-
-
-def _largest(spec: ModelSpec, sample: Sample) -> int:
-    if spec.needs_gpu:
-        return max((gpu.memory_total_bytes for gpu in sample.gpus), default=0)
-    return sample.memory_total_bytes

@@ -29,3 +29,12 @@ def seconds(span: float) -> str:
     ('42 s', '300 s', '0.25 s')
     """
     return f"{span:.0f} s" if span >= 10 else f"{span:.3g} s"  # noqa: PLR2004 - two digits
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "request"), counted(3, "request")
+    ('1 request', '3 requests')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,21 @@
+"""The smallest advice of a window, as Kubernetes' autoscaler goes by it."""
+
+from surge_exporter.scaling.decisions import Advice
+
+
+def advise(
+    advised: tuple[Advice, ...], new: Advice, *, window_seconds: float
+) -> tuple[Advice, ...]:
+    """Return what could still be a window's smallest advice, the smallest first.
+
+    Advice that a later one undercuts, or equals, is never the smallest again. So ranks rise from
+    old to new, and there are never more of them than tiers, however many samples there are.
+    """
+    oldest = new.at - window_seconds
+    kept = [one for one in advised if one.at > oldest and one.rank < new.rank]
+    return (*kept, new)
+
+
+def smallest(advised: tuple[Advice, ...]) -> int:
+    """Return the smallest rank advised, of at least one."""
+    return advised[0].rank

@@ -1,0 +1,117 @@
+"""What the host could serve with, as one sample shows it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from surge_exporter.model import UnixSeconds
+from surge_exporter.scaling.decisions import Inputs, Settings, State
+from surge_exporter.scaling.pressure import (
+    Demand,
+    demands,
+    misfit,
+    obstacles,
+    poor_performance,
+    trends,
+)
+from surge_exporter.scaling.tiers import ModelSpec, largest_device
+from surge_exporter.scaling.trend import Trend
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A step's inputs beside the state, and what follows from them at once."""
+
+    state: State
+    inputs: Inputs
+    settings: Settings
+    served: ModelSpec | None
+    """None if nobody says what serves, or it is not in the catalogue."""
+    current: ModelSpec | None
+    """The model recommended so far."""
+    trends: Mapping[str, Trend]
+
+    @classmethod
+    def of(cls, state: State, inputs: Inputs, settings: Settings) -> "View":
+        """Return the view; trends are of what came after the last change."""
+        find = settings.catalogue.find
+        rising = trends(inputs, settings, since=state.changed_at)
+        return cls(state, inputs, settings, find(inputs.serving), find(state.model), rising)
+
+    @property
+    def now(self) -> UnixSeconds:
+        """When the step is made."""
+        return self.inputs.now
+
+    @property
+    def rank(self) -> int:
+        """How large the tier recommended so far is."""
+        return self.settings.catalogue.rank(self.state.tier)
+
+    @property
+    def loaded(self) -> ModelSpec | None:
+        """What holds memory; if nobody says what serves, recommendations count as followed."""
+        return self.served or self.current
+
+    def demands(self) -> list[Demand]:
+        """Return what demands a smaller model; not to fit at all is the first of it."""
+        if self.current is None:
+            return []
+        lost = [Demand(reason, of_host=False) for reason in self.misfit(self.current)]
+        return lost + demands(self.current, self.inputs, self.settings, self.trends)
+
+    def misfit(self, spec: ModelSpec) -> Iterator[str]:
+        """Yield why a model does not fit, if it does not."""
+        return misfit(spec, self.loaded, self.inputs.sample, self.settings)
+
+    def obstacles(self, spec: ModelSpec) -> Iterator[str]:
+        """Yield what speaks against loading a larger model."""
+        return obstacles(spec, self.loaded, self.inputs, self.settings, self.trends)
+
+    def smaller(self, demanded: Sequence[Demand]) -> ModelSpec | None:
+        """Return the model to step down to: of the next tier that has one that fits.
+
+        Pressure on the host alone moves no model from a GPU into it: that would add to it.
+        """
+        on_gpu = self.loaded is not None and self.loaded.needs_gpu
+        stays = on_gpu and all(demand.of_host for demand in demanded)
+        for tier in reversed(self.settings.catalogue.tiers[: max(0, self.rank)]):
+            fitting = [spec for spec in self.fitting(tier) if spec.needs_gpu or not stays]
+            if fitting:
+                return fitting[0]
+        return None
+
+    def larger(self) -> list[ModelSpec]:
+        """Return a model of each tier above, up to the first that something speaks against.
+
+        Tiers that this machine could not hold even if it were empty are passed over.
+        """
+        catalogue, found = self.settings.catalogue, list[ModelSpec]()
+        for tier in catalogue.tiers[self.rank + 1 :]:
+            possible = [spec for spec in catalogue.of_tier(tier) if self.could_hold(spec)]
+            unopposed = [s for s in possible if next(self.obstacles(s), None) is None]
+            if possible and not unopposed:
+                break
+            found += unopposed[:1]
+        return found
+
+    def smallest_fitting(self) -> list[ModelSpec]:
+        """Return the model of the smallest tier that has one that fits, if any has."""
+        tiers = self.settings.catalogue.tiers
+        return [spec for tier in tiers for spec in self.fitting(tier)[:1]][:1]
+
+    def fitting(self, tier: str) -> list[ModelSpec]:
+        """Return the models of a tier that fit: what serves first, what does badly last."""
+        found = [
+            spec
+            for spec in self.settings.catalogue.of_tier(tier)
+            if next(self.misfit(spec), None) is None
+        ]
+        return sorted(found, key=lambda spec: (spec != self.loaded, self._does_badly(spec)))
+
+    def could_hold(self, spec: ModelSpec) -> bool:
+        """Say whether this machine could hold a model if nothing else were in memory."""
+        needed = spec.memory_bytes * (1.0 + self.settings.thresholds.margin_ratio)
+        return needed <= largest_device(spec, self.inputs.sample)
+
+    def _does_badly(self, spec: ModelSpec) -> bool:
+        return next(poor_performance(spec, self.inputs, self.settings), None) is not None
