@@ -50,6 +50,7 @@ class FakeServer:
         self.loaded: list[str] = []
         self.log: list[str] = []
         self.answering: list[str] = []
+        self.asked_while_gone: list[str] = []
         self.unloaded_under: list[tuple[str, int]] = []
         self._changing = 0
         self.most_changing = 0
@@ -82,6 +83,8 @@ class FakeServer:
     ) -> Generator[str, None, None]:
         del prompt, options
         self.log.append(f"generate {model}")
+        if model not in self.loaded or self._changing:
+            self.asked_while_gone.append(model)
         faults = self.faults.get(model)
         after = faults.popleft() if faults else None
         self.answering.append(model)
@@ -108,13 +111,19 @@ class FakeServer:
 class FakePreflight:
     """Allows every model but those that the test denies."""
 
-    def __init__(self, recommended: str | None = LARGE) -> None:
+    def __init__(
+        self, recommended: str | None = LARGE, scheduler: Scheduler | None = None
+    ) -> None:
+        """Take what it recommends, and whose time it takes, if it is to take any."""
+        self._scheduler = scheduler
         self.recommended = recommended
         self.denied: set[str] = set()
         self.asked: list[tuple[str | None, Operation]] = []
 
     def __call__(self, model: str | None, operation: Operation) -> Preflight:
         self.asked.append((model, operation))
+        if self._scheduler is not None:
+            self._scheduler.pause()
         allowed = model not in self.denied
         return Preflight(
             allowed=allowed,

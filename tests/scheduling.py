@@ -1,10 +1,11 @@
 """Threads that run one at a time, in an order that the test chooses, on a clock of its own.
 
 A thread gives way where it takes a lock, waits, or sleeps; who goes on is chosen then. So every
-order in which threads can meet can be tried, each again and again. Time passes only when nobody
-can go on without.
+order in which threads can meet can be tried, each again and again. Time passes when nobody can
+go on without or, where threads may be starved, also when it is time's turn.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from tests.fakes import FakeClock
 
 _PATIENCE_SECONDS = 30.0
+_SOON_SECONDS = 1000.0
+"""Nobody is starved for longer, or all who wait with a deadline would give up."""
 
 
 @dataclass(eq=False)
@@ -29,9 +32,12 @@ class _Thread:
 class Scheduler:
     """Runs threads; `choices` say who goes on, the first who can where they are used up."""
 
-    def __init__(self, clock: FakeClock, choices: Iterable[int] = ()) -> None:
-        """Take the clock to move, and who is to go on each time."""
+    def __init__(
+        self, clock: FakeClock, choices: Iterable[int] = (), *, starves: bool = False
+    ) -> None:
+        """Take the clock to move, who is to go on each time, and whether it may be time."""
         self.clock = clock
+        self._starves = starves
         self._choices = iter(choices)
         self._threads: list[_Thread] = []
         self._here = threading.local()
@@ -60,9 +66,12 @@ class Scheduler:
         """Let the threads run to their ends; raise what one of them raised."""
         while living := [thread for thread in self._threads if not thread.over]:
             able = [thread for thread in living if thread.ready()]
-            if not able:
-                able = self._pass_time(living)
-            chosen = able[next(self._choices, 0) % len(able)]
+            turns = len(able) + (self._starves and self._next_deadline(living) < _SOON_SECONDS)
+            turn = next(self._choices, 0) % turns if able else 0
+            if turn == len(able):
+                self._pass_time(living)
+                continue
+            chosen = able[turn]
             self._let(chosen)
             if chosen.error is not None:
                 self._give_up()
@@ -94,14 +103,19 @@ class Scheduler:
             raise SystemExit
         return predicate()
 
-    def _pass_time(self, living: list[_Thread]) -> list[_Thread]:
-        deadlines = [thread.deadline for thread in living if thread.deadline is not None]
-        if not deadlines:
+    def _pass_time(self, living: list[_Thread]) -> None:
+        seconds = self._next_deadline(living)
+        if seconds == math.inf:
             names = ", ".join(thread.name for thread in living)
             self._give_up()
             raise AssertionError(f"these wait for each other: {names}")
-        self.clock.advance(min(deadlines) - self.clock.monotonic() + 1e-9)
-        return [thread for thread in living if thread.ready()]
+        self.clock.advance(seconds + 1e-9)
+
+    def _next_deadline(self, living: list[_Thread]) -> float:
+        """Return in how many seconds somebody has waited for long enough."""
+        now = self.clock.monotonic()
+        deadlines = [thread.deadline for thread in living if thread.deadline is not None]
+        return min((deadline - now for deadline in deadlines if deadline > now), default=math.inf)
 
     def _let(self, thread: _Thread) -> None:
         thread.go.release()

@@ -1,5 +1,6 @@
 """Whatever requests, switches and failures come in whatever order: no request is lost."""
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,7 +81,8 @@ class Story:
     faults=FAULTS,
     broken_loads=st.dictionaries(st.sampled_from([MEDIUM, LARGE]), st.integers(1, 2)),
     drain_seconds=st.sampled_from([0.0, 1.2, 30.0]),
-    choices=st.lists(st.integers(0, 7), max_size=150),
+    starves=st.booleans(),
+    seed=st.integers(0, 2**32),
 )
 def test_no_interleaving_loses_a_request(
     *,
@@ -91,16 +93,18 @@ def test_no_interleaving_loses_a_request(
     faults: dict[str, list[int]],
     broken_loads: dict[str, int],
     drain_seconds: float,
-    choices: list[int],
+    starves: bool,
+    seed: int,
 ) -> None:
     clock = FakeClock()
-    scheduler = Scheduler(clock, choices)
+    chance = random.Random(seed)
+    scheduler = Scheduler(clock, iter(lambda: chance.randrange(60), None), starves=starves)
     server = FakeServer(scheduler, faults=faults, broken_loads=broken_loads)
     patience = Patience(request_seconds=Seconds(10_000.0), drain_seconds=Seconds(drain_seconds))
     manager = ModelManager(
         CATALOGUE,
         server,
-        FakePreflight(),
+        FakePreflight(scheduler=scheduler),
         patience=patience,
         clock=clock,
         turn=ScheduledTurn(scheduler),
@@ -127,6 +131,8 @@ def test_no_interleaving_loses_a_request(
     assert story.closed == len(leaves)
     assert server.answering == []
     _check_switches(story)
+    if not starves:
+        _check_times(story)
     status = manager.status()
     assert (status.in_flight, status.waiting, status.switching_to) == (0, 0, None)
     event(f"{len(story.events) // 2} switches, {len(story.broken)} broken")
@@ -135,17 +141,22 @@ def test_no_interleaving_loses_a_request(
 def _check_switches(story: Story) -> None:
     """Check that switches went one after the other, and waited for answers."""
     assert story.server.most_changing <= 1
+    assert story.server.asked_while_gone == []
     phases = [told.phase is Phase.STARTED for told in story.events]
     assert phases == [True, False] * (len(phases) // 2)
+    ends = [told for told in story.events if told.phase is not Phase.STARTED]
+    done = Counter(told.kind for told in ends if told.phase is Phase.DONE)
+    assert story.manager.status().events == done
+    if ends:
+        assert story.manager.status().model == ends[-1].model
+
+
+def _check_times(story: Story) -> None:
+    """Check that drains lasted as long as they may, if nobody was kept from going on."""
     for told in story.events:
         longest = story.patience.drain_seconds + story.patience.grace_seconds
         assert told.drained_seconds <= longest + 0.001
         if told.cut:
             assert told.drained_seconds >= story.patience.drain_seconds
-    ends = [told for told in story.events if told.phase is not Phase.STARTED]
     # Pieces come each second, so nobody who is cut needs longer than the grace to notice.
     assert all(running == 0 for _, running in story.server.unloaded_under)
-    done = Counter(told.kind for told in ends if told.phase is Phase.DONE)
-    assert story.manager.status().events == done
-    if ends:
-        assert story.manager.status().model == ends[-1].model

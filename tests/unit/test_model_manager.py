@@ -17,7 +17,7 @@ from surge_exporter.modelling.values import (
     ScalingEvent,
 )
 from surge_exporter.runtime.model_servers.protocol import Fault, ModelServerError
-from surge_exporter.scaling.preflight import Operation
+from surge_exporter.scaling.preflight import Operation, Preflight
 from surge_exporter.scaling.scaler import Decision, Kind
 from tests.fakes import NOW, FakeClock
 from tests.model_server import (
@@ -436,3 +436,28 @@ def test_what_the_server_has_loaded_already_is_adopted() -> None:
 def test_a_model_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of the models"):
         World().manager.switch("unknown")
+
+
+def test_a_switch_during_the_check_sends_the_request_to_the_new_model() -> None:
+    world = World()
+    world.serve(LARGE)
+    asked = world.preflight.asked
+
+    def check(model: str | None, operation: Operation) -> Preflight:
+        if (LARGE, Operation.GENERATE) not in asked and operation is Operation.GENERATE:
+            asked.append((LARGE, operation))
+            manager.switch(SMALL)
+        return world.preflight(model, operation)
+
+    turn = ScheduledTurn(world.scheduler)
+    manager = ModelManager(CATALOGUE, world.server, check, clock=world.clock, turn=turn)
+    models: list[str] = []
+
+    def story() -> None:
+        manager.switch(LARGE)
+        asked.clear()
+        models.append(manager.generate("hi").model)
+
+    world.do(story)
+    assert models == [SMALL]
+    assert f"generate {LARGE}" not in world.server.log
