@@ -21,10 +21,17 @@ from surge_exporter.model import (
     UnixSeconds,
     WindowStats,
 )
+from surge_exporter.scaling.decisions import Decision, Kind, State
+from surge_exporter.scaling.resources import GIB, Gpu
+from surge_exporter.scaling.resources import Sample as HostSample
+from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, hardware_tier
+from surge_exporter.scaling.trend import Trend
 from surge_exporter.signals import default_tuning, judge
 from surge_exporter.snapshot import (
     ExporterStatus,
     HistogramValue,
+    HostStatus,
+    Outcome,
     RawTotals,
     SeriesCount,
     Snapshot,
@@ -66,6 +73,7 @@ def snapshot(**overrides: Any) -> Snapshot:
             source(Source.HEARTBEAT, files=1, lines=9_204),
         ),
         exporter=exporter(),
+        host=host(),
     )
     return replace(whole, **overrides)
 
@@ -251,6 +259,55 @@ def exporter(**overrides: Any) -> ExporterStatus:
         log_messages={"info": 12, "warning": 1, "error": 0},
     )
     return replace(whole, **overrides)
+
+
+def host(**overrides: Any) -> HostStatus:
+    """Return a box with a GPU of 24 GiB that was short of memory a minute ago."""
+    sample = HostSample(
+        at=UnixSeconds(NOW - 1),
+        cpu_ratio=0.34,
+        memory_total_bytes=32 * GIB,
+        memory_available_bytes=9 * GIB,
+        swap_total_bytes=8 * GIB,
+        load_per_cpu=0.6,
+        cpus=16.0,
+        gpus=(
+            Gpu(
+                index=0,
+                memory_total_bytes=24 * GIB,
+                memory_used_bytes=9 * GIB,
+                utilization_ratio=0.81,
+            ),
+        ),
+    )
+    whole = HostStatus(
+        sample=sample,
+        hardware_tier=hardware_tier(sample),
+        tiers=DEFAULT_CATALOGUE.tiers,
+        serving=DEFAULT_CATALOGUE.find("medium"),
+        decision=decision(Kind.HOLD, at=-1, reason="upgrades wait 240 s more"),
+        state=State(),
+        trends={
+            "memory": Trend(resource="memory", per_second=2e-5, stderr=4e-6, at_ratio=0.72),
+        },
+        changes=(decision(Kind.DOWNGRADE, at=-60, reason="memory is 91 % used, at least 90 %"),),
+        events={Kind.UPGRADE: 0, Kind.DOWNGRADE: 1, Kind.CASCADE: 0},
+        checks={Outcome.ALLOWED: 31, Outcome.DENIED: 2},
+    )
+    return replace(whole, **overrides)
+
+
+def decision(kind: Kind, *, at: float, reason: str) -> Decision:
+    """Return a decision for the medium tier, made so many seconds from now."""
+    return Decision(
+        at=UnixSeconds(NOW + at),
+        kind=kind,
+        recommended="medium",
+        model="medium",
+        current="large" if kind is Kind.DOWNGRADE else "medium",
+        reason=reason,
+        stabilization_until=UnixSeconds(NOW + 240),
+    )
 
 
 def rejection(excerpt: str, reason: RejectReason = RejectReason.JSON) -> tuple[Source, Rejected]:

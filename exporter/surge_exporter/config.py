@@ -7,14 +7,16 @@ import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
-from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import yaml
+from msgspec import inspect
 
+from surge_exporter.config_scaling import ScalingConfig
+from surge_exporter.config_scaling import faults as scaling_faults
 from surge_exporter.core.cycle import Telemetry
 from surge_exporter.core.records import REQUEST_FIELDS
 from surge_exporter.core.ticks import TICK_FIELDS
@@ -140,6 +142,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         _about("Thresholds and parameters of the signals table: {demand_surge: {warning: 2}}."),
     ] = {}
     limits: LimitsConfig = LimitsConfig()
+    scaling: ScalingConfig = ScalingConfig()
     web: WebConfig = WebConfig()
 
 
@@ -256,6 +259,8 @@ def _check(config: Config, origin: str) -> None:
                 raise ConfigError(
                     f"{origin}: telemetry.{setting}.{name}: expected a dotted path, got ''"
                 )
+    for fault in scaling_faults(config.scaling):
+        raise ConfigError(f"{origin}: {fault}")
     try:
         _zone(config.telemetry.timezone)
     except (KeyError, ValueError, OSError) as error:
@@ -322,14 +327,34 @@ def _type_fault(message: str, found: Any) -> str:
     expected, _, came = fault.partition(", got ")
     unknown = expected.removeprefix("Object contains unknown field ")
     if unknown != expected:
-        section: Any = reduce(getattr, steps, Config())
-        return _unknown(".".join((*steps, unknown)), section.__struct_fields__)
+        place = re.sub(r"\.(\d+)", r"[\1]", ".".join((*steps, unknown)))
+        return _unknown(place, _known_at(steps))
     where, value = next(
         (where, value)
         for where, value in _places(found, steps)
         if _ANY_KEY not in steps or _msgspec_name(value) == came
     )
+    missing = expected.removeprefix("Object missing required field ")
+    if missing != expected:
+        return f"{where.lstrip('.')}.{missing}: expected a value, got nothing"
+    if expected.startswith("Invalid enum value"):
+        expected = f"expected one of {', '.join(_known_at(steps))}"
     return f"{where.lstrip('.') or 'top level'}: {_in_words(expected)}, got {_show(value)}"
+
+
+def _known_at(steps: Sequence[str]) -> tuple[str, ...]:
+    """Return the settings, or the values, that are known at a path in the configuration."""
+    kind = inspect.type_info(Config)
+    for step in (*steps, ""):
+        while isinstance(kind, inspect.Metadata):
+            kind = kind.type
+        if isinstance(kind, inspect.VarTupleType):
+            kind = kind.item_type
+        elif isinstance(kind, inspect.StructType) and step:
+            kind = next(field.type for field in kind.fields if field.name == step)
+    if isinstance(kind, inspect.EnumType):
+        return tuple(str(member.value) for member in kind.cls)
+    return tuple(f.name for f in kind.fields) if isinstance(kind, inspect.StructType) else ()
 
 
 def _places(value: Any, steps: Sequence[str]) -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal
 
 from surge_exporter import signals
+from surge_exporter.core.host_samples import (
+    current_tier,
+    decided,
+    host_tier,
+    of_host,
+    per_gpu,
+    preflight_checks,
+    recommended_tier,
+    resource_trends,
+    scaling_events,
+)
 from surge_exporter.core.samples import (
     Read,
     active_signals,
@@ -69,6 +80,8 @@ _dependency = _rows("dependencies", "gauge")
 _raw = _rows("totals", "counter")
 _source = _rows("sources", "gauge")
 _source_total = _rows("sources", "counter")
+_host = _rows("host", "gauge")
+_host_total = _rows("host", "counter")
 _exporter = _rows("exporter", "gauge")
 _exporter_total = _rows("exporter", "counter")
 
@@ -495,6 +508,100 @@ _OTHERS: tuple[Metric, ...] = (
         _by_reason(lambda source: source.out_of_window.items()),
         "source",
         "reason",
+    ),
+    _host(
+        "surge_host_cpu_ratio",
+        "Used part of the CPUs, or of the control group's quota where that is more; absent, as"
+        " all of the host, unless it is sampled.",
+        of_host(lambda host: host.sample.cpu_ratio),
+    ),
+    _host(
+        "surge_host_memory_ratio",
+        "Part of the memory, or of the control group's limit, that is not available.",
+        of_host(lambda host: host.sample.memory_ratio),
+    ),
+    _host(
+        "surge_host_memory_available_bytes",
+        "Memory that could be had without swapping.",
+        of_host(lambda host: host.sample.memory_available_bytes),
+    ),
+    _host(
+        "surge_host_memory_bytes",
+        "Memory of the host, or the control group's limit.",
+        of_host(lambda host: host.sample.memory_total_bytes),
+    ),
+    _host(
+        "surge_host_swap_used_bytes",
+        "Swap in use.",
+        of_host(lambda host: host.sample.swap_used_bytes),
+    ),
+    _host(
+        "surge_host_load_ratio",
+        "Load of the last minute over the CPUs that may be used; more than 1 is a queue.",
+        of_host(lambda host: host.sample.load_per_cpu),
+    ),
+    _host(
+        "surge_host_gpu_memory_ratio",
+        "Used part of a GPU's memory; absent without GPU, or without its driver.",
+        per_gpu(lambda gpu: gpu.memory_ratio),
+        "gpu",
+    ),
+    _host(
+        "surge_host_gpu_utilization_ratio",
+        "Part of the time that a GPU was busy; absent likewise, or where it does not say.",
+        per_gpu(lambda gpu: gpu.utilization_ratio),
+        "gpu",
+    ),
+    _host(
+        "surge_host_tier",
+        "1 for the class of the machine, by the memory that it or its largest GPU has.",
+        host_tier,
+        "tier",
+    ),
+    _host(
+        "surge_model_tier_recommended",
+        "1 for the tier of models to serve with; all 0 where none fits.",
+        recommended_tier,
+        "tier",
+    ),
+    _host(
+        "surge_model_tier_current",
+        "1 for the tier of the model that serves; absent where nobody says.",
+        current_tier,
+        "tier",
+    ),
+    _host_total(
+        "surge_scaling_events_total",
+        "Changes of the recommended tier since the exporter started.",
+        scaling_events,
+        "decision",
+    ),
+    _host(
+        "surge_scaling_stabilization_until_timestamp_seconds",
+        "Until when nothing larger is recommended.",
+        decided(lambda decision: decision.stabilization_until),
+    ),
+    _host(
+        "surge_scaling_last_decision_timestamp_seconds",
+        "When the scaler last decided, be it to hold.",
+        decided(lambda decision: decision.at),
+    ),
+    _host(
+        "surge_scaling_trend_per_second",
+        "Slope of a resource's use since the last change; absent without samples enough.",
+        resource_trends,
+        "resource",
+    ),
+    _host_total(
+        "surge_scaling_errors_total",
+        "Samples and decisions that failed since the exporter started.",
+        of_host(lambda host: host.failures),
+    ),
+    _host_total(
+        "surge_preflight_checks_total",
+        "Pre-flight checks answered since the exporter started.",
+        preflight_checks,
+        "outcome",
     ),
     _exporter(
         "surge_exporter_build_info",

@@ -17,6 +17,11 @@ from surge_exporter.model import (
     UnixSeconds,
     Verdict,
 )
+from surge_exporter.scaling.decisions import Decision, Kind, State
+from surge_exporter.scaling.preflight import Preflight
+from surge_exporter.scaling.resources import Sample as HostSample
+from surge_exporter.scaling.tiers import HardwareTier, ModelSpec
+from surge_exporter.scaling.trend import Trend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +146,47 @@ class ExporterStatus:
     """The newest first."""
 
 
+class Outcome(StrEnum):
+    """What a pre-flight check was answered."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The answer to a pre-flight check, and how old the sample is that it goes by."""
+
+    preflight: Preflight
+    sampled_at: UnixSeconds | None
+    """None if the host could not be looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStatus:
+    """What the host has and uses, and what it should serve with."""
+
+    sample: HostSample
+    hardware_tier: HardwareTier
+    tiers: tuple[str, ...]
+    """Smallest first."""
+    serving: ModelSpec | None
+    """None if nobody says, or it is not in the catalogue."""
+    decision: Decision | None
+    """The newest; None before the first."""
+    state: State
+    trends: Mapping[str, Trend]
+    """By resource, where there are samples enough."""
+    changes: tuple[Decision, ...]
+    """The last decisions that changed something, the newest first."""
+    events: Mapping[Kind, int]
+    """Such decisions since the process started."""
+    failures: int = 0
+    """Samples or decisions that failed."""
+    checks: Mapping[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    """Pre-flight checks answered since the process started."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything readers see, of one instant.
@@ -160,6 +206,8 @@ class Snapshot:
     sources_with_history: tuple[SourceStatus, ...]
     """Their lines are all that the windows were filled from, the cold-start backlog included."""
     exporter: ExporterStatus
+    host: HostStatus | None = None
+    """None while nothing is sampled."""
 
 
 Sample = tuple[tuple[str, ...], float | HistogramValue]

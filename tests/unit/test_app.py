@@ -10,10 +10,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from surge_exporter.render.report import to_json
-from surge_exporter.snapshot import Snapshot
+from surge_exporter.scaling.preflight import Operation, Preflight
+from surge_exporter.snapshot import Answered, Snapshot
 from surge_exporter.web.app import ROUTES, Scrape, Service, WebRequest, WebResponse, handle
 from surge_exporter.web.exposition import SnapshotCollector
-from tests.snapshots import snapshot
+from tests.snapshots import NOW, snapshot
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"
 PROMETHEUS = f"{OPENMETRICS};q=0.6,text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3"
@@ -47,6 +48,7 @@ def service(
     ready: bool = True,
     fault: str | None = None,
     enable_lifecycle: bool = False,
+    answered: Answered | None = None,
 ) -> Service:
     """Return what the routes need, of an exporter that is well but for what is given."""
     return Service(
@@ -57,6 +59,7 @@ def service(
         scrape=lambda *_: scrape_of(found),
         lifecycle_enabled=lambda: enable_lifecycle,
         runbooks=lambda: RUNBOOKS,
+        preflight=lambda *_: answered,
     )
 
 
@@ -346,3 +349,73 @@ def test_a_bug_in_a_route_is_logged_and_not_shown(
 @pytest.mark.parametrize("path", ["/-/healthy", "/-/ready"])
 def test_health_does_not_depend_on_what_a_scrape_does(path: str) -> None:
     assert get(path, service(broken)).status == 200
+
+
+def answered(**changes: Any) -> Answered:
+    """Return a check's answer: allowed, but for what is given."""
+    whole = Preflight(
+        allowed=True,
+        reason="medium may serve (CPU 34 %, memory 71.8 %)",
+        operation=Operation.GENERATE,
+        model="medium",
+        tier="medium",
+        recommended_model="medium",
+    )
+    return Answered(preflight=replace(whole, **changes), sampled_at=NOW)
+
+
+def test_a_check_that_is_allowed_says_why_and_by_which_sample() -> None:
+    response = get("/api/v1/preflight?model=medium", service(answered=answered()))
+
+    assert (response.status, response.content_type) == (200, "application/json")
+    assert json.loads(response.body) == {
+        "allowed": True,
+        "reason": "medium may serve (CPU 34 %, memory 71.8 %)",
+        "operation": "generate",
+        "model": "medium",
+        "tier": "medium",
+        "recommended_model": "medium",
+        "retry_after_seconds": None,
+        "sampled_at": NOW,
+    }
+
+
+@pytest.mark.parametrize(("wait", "header"), [(29.2, "30"), (0.2, "1"), (None, None)])
+def test_a_check_that_is_denied_says_when_to_come_again(
+    wait: float | None, header: str | None
+) -> None:
+    denied = answered(allowed=False, retry_after_seconds=wait)
+
+    response = get("/api/v1/preflight", service(answered=denied))
+
+    assert response.status == 503
+    assert response.headers.get("Retry-After") == header
+    assert json.loads(response.body)["retry_after_seconds"] == wait
+
+
+def test_the_check_is_of_what_was_asked() -> None:
+    asked = []
+
+    def check(model: str | None, operation: Operation) -> Answered:
+        asked.append((model, operation))
+        return answered()
+
+    of = replace(service(), preflight=check)
+    get("/api/v1/preflight", of)
+    get("/api/v1/preflight?model=llama3.2%3A3b&operation=load", of)
+
+    assert asked == [(None, Operation.GENERATE), ("llama3.2:3b", Operation.LOAD)]
+
+
+def test_an_unknown_operation_is_answered_with_the_known_ones() -> None:
+    response = get("/api/v1/preflight?operation=train", service(answered=answered()))
+
+    assert response.status == 400
+    assert "expected an operation of generate, load, got 'train'" in response.body.decode()
+
+
+def test_where_no_host_is_watched_nothing_is_allowed_or_denied() -> None:
+    response = get("/api/v1/preflight")
+
+    assert response.status == 404
+    assert "scaling.enabled" in response.body.decode()

@@ -26,6 +26,13 @@ from surge_exporter.config import (
     to_yaml,
     tuning,
 )
+from surge_exporter.config_scaling import (
+    ModelConfig,
+    ScalingConfig,
+    ServerConfig,
+    ServerKind,
+    ThresholdsConfig,
+)
 from surge_exporter.core.cycle import Telemetry
 from surge_exporter.core.records import REQUEST_FIELDS
 from surge_exporter.core.ticks import TICK_FIELDS
@@ -97,6 +104,23 @@ INVALID: Mapping[str, str] = {
     "no-listen-address": "web.listen_addresses: expected a list of length >= 1, got []",
     "timezone": "telemetry.timezone: expected a name like Europe/Berlin, got 'Mars/Olympus'",
     "timezone-path": "telemetry.timezone: expected a name like Europe/Berlin, got '../etc/passwd'",
+    "model-without-tier": "scaling.models[0].tier: expected a value, got nothing",
+    "model-unknown-setting": (
+        "unknown setting scaling.models[0].vram; known there: name, tier, memory_gib, gpu"
+    ),
+    "model-without-size": "scaling.models[0].memory_gib: expected a number > 0, got 0",
+    "model-twice": "scaling.models[1].name: expected each model once, got 'llama3.2' again",
+    "server-kind": "scaling.server.kind: expected one of dry_run, ollama, openai, got 'llama'",
+    "server-without-url": (
+        "scaling.server.url: expected an address for the ollama server, got nothing"
+    ),
+    "server-url": "scaling.server.url: expected http:// or https://, got 'localhost:8080'",
+    "degrade-below-upgrade": (
+        "scaling.thresholds.degrade_from: expected at least upgrade_below, 0.8, got 0.5"
+    ),
+    "threshold-percent": "scaling.thresholds.degrade_from: expected a number <= 1, got 90",
+    "cgroup": "scaling.cgroup: expected own, host or a path like /a/b, got 'yours'",
+    "interval-zero": "scaling.interval_seconds: expected a number >= 0.1, got 0",
     "not-utf8": "expected UTF-8 text: ",
     "yaml": "expected YAML: while parsing a flow node, ",
     "yaml-tab": "(line 2, column 1)",
@@ -293,6 +317,28 @@ CONFIGS = st.builds(
     batch_callers=TEXTS,
     signals=overrides(),
     limits=st.builds(LimitsConfig, callers=st.integers(1, 100_000), idle_expiry_seconds=POSITIVE),
+    scaling=st.builds(
+        ScalingConfig,
+        interval_seconds=st.floats(0.1, 3600),
+        cgroup=st.sampled_from(["own", "host", "/system.slice/ollama.service"]),
+        models=st.lists(
+            st.builds(
+                ModelConfig,
+                name=TEXT.filter(bool),
+                tier=TEXT.filter(bool),
+                memory_gib=st.floats(0, 1e6, exclude_min=True),
+                gpu=st.booleans(),
+            ),
+            max_size=3,
+            unique_by=lambda model: model.name,
+        ).map(tuple),
+        thresholds=st.builds(
+            ThresholdsConfig, upgrade_below=st.floats(0, 0.5), degrade_from=st.floats(0.5, 1)
+        ),
+        server=st.builds(
+            ServerConfig, kind=st.sampled_from(ServerKind), url=st.just("http://localhost:1")
+        ),
+    ),
     web=st.builds(WebConfig, listen_addresses=TEXTS.filter(bool)),
 )
 

@@ -174,7 +174,7 @@ def test_every_metric_is_one_that_something_exports(target: Target) -> None:
             assert labels <= {*family.labels, "job", "instance"}, name
         else:
             own = name in boards.SERVERS_OWN or boards.is_recorded(name)
-            assert own or boards.is_planned(name), name
+            assert own, name
 
 
 def test_every_recorded_series_is_one_that_the_rules_record() -> None:
@@ -182,11 +182,6 @@ def test_every_recorded_series_is_one_that_the_rules_record() -> None:
     recorded = {rule["record"] for group in groups for rule in group["rules"]}
     shown = {s.name for t in TARGETS for s in selectors(t.expr) if boards.is_recorded(s.name)}
     assert shown <= recorded
-
-
-def test_what_is_not_exported_yet_is_shown_on_the_dashboard_of_the_scaler_alone() -> None:
-    planned = {t.board for t in TARGETS if any(map(boards.is_planned, boards.named(t.expr)))}
-    assert planned <= {Board.HOST.value}
 
 
 @each_board

@@ -19,14 +19,17 @@ from surge_exporter import signals
 from surge_exporter.core.series import OTHER, clean_label
 from surge_exporter.metrics import COLLECTOR_DURATION, COLLECTOR_SUCCESS, COLLECTORS, METRICS
 from surge_exporter.model import DemandLevel, Dependency, DispatchPosture, ResourceMode, Source
+from surge_exporter.scaling.decisions import Kind
 from surge_exporter.snapshot import Family, HistogramValue, RawTotals, SeriesCount, Snapshot
 from surge_exporter.web.exposition import SnapshotCollector
 from tests.servers import installed
 from tests.snapshots import (
     callers,
+    decision,
     demand,
     forecast,
     health,
+    host,
     observation,
     snapshot,
     source,
@@ -410,6 +413,60 @@ def test_each_part_says_how_long_it_took() -> None:
     assert {s.labels["collector"]: s.value for s in durations.samples} == dict.fromkeys(
         COLLECTORS, 1.0
     )
+
+
+def test_without_samples_there_is_nothing_of_the_host() -> None:
+    whole, blind = present(snapshot()), present(snapshot(host=None))
+
+    assert whole - blind == {m.name for m in METRICS if m.collector == "host"}
+
+
+def test_a_host_without_gpu_decision_or_manager_shows_what_it_has() -> None:
+    plain = replace(host().sample, gpus=())
+    found = snapshot(host=host(sample=plain, decision=None, serving=None, trends={}))
+    shown = {name for name in present(found) if name.startswith(("surge_host", "surge_model"))}
+
+    assert shown == {
+        "surge_host_cpu_ratio",
+        "surge_host_memory_ratio",
+        "surge_host_memory_available_bytes",
+        "surge_host_memory_bytes",
+        "surge_host_swap_used_bytes",
+        "surge_host_load_ratio",
+        "surge_host_tier",
+    }
+    assert "surge_scaling_stabilization_until_timestamp_seconds" not in present(found)
+
+
+def test_a_gpu_that_does_not_say_how_busy_it_is_shows_its_memory() -> None:
+    (gpu,) = host().sample.gpus
+    sample = replace(host().sample, gpus=(gpu, replace(gpu, index=1, utilization_ratio=None)))
+    found = snapshot(host=host(sample=sample))
+
+    assert samples(found, "surge_host_gpu_memory_ratio") == {("0",): 0.375, ("1",): 0.375}
+    assert samples(found, "surge_host_gpu_utilization_ratio") == {("0",): 0.81}
+
+
+def test_one_tier_is_recommended_one_is_current_or_none_where_none_fits() -> None:
+    nothing = replace(decision(Kind.DOWNGRADE, at=0, reason=""), recommended=None)
+    tiers = {("small",): 0.0, ("medium",): 1.0, ("large",): 0.0}
+
+    assert samples(snapshot(), "surge_model_tier_recommended") == tiers
+    assert samples(snapshot(), "surge_model_tier_current") == tiers
+    assert set(
+        samples(snapshot(host=host(decision=nothing)), "surge_model_tier_recommended").values()
+    ) == {0.0}
+
+
+def test_events_and_checks_are_there_before_the_first() -> None:
+    found = snapshot(host=host())
+
+    assert samples(found, "surge_scaling_events_total") == {
+        ("upgrade",): 0.0,
+        ("downgrade",): 1.0,
+        ("cascade",): 0.0,
+    }
+    assert samples(found, "surge_preflight_checks_total") == {("allowed",): 31.0, ("denied",): 2.0}
 
 
 @pytest.mark.parametrize("found", [snapshot(), snapshot(observation=None)])

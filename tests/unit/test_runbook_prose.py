@@ -20,18 +20,6 @@ PROSE = prose()
 
 ALERTS = {alert.name for alert in every_alert(Choices())}
 RECORDED = {rule.name for group in recordings(Choices()) for rule in group.rules}
-METRICS_TO_COME = frozenset(
-    {
-        "surge_host_memory_ratio",
-        "surge_host_cpu_ratio",
-        "surge_host_memory_available_bytes",
-        "surge_host_gpu_memory_ratio",
-        "surge_model_tier_recommended",
-        "surge_model_tier_current",
-    }
-)
-"""Of the scaler: `test_nothing_is_said_to_be_to_come_that_has_come` says when to delete them."""
-
 _METRIC = re.compile(r"\b(?:[a-z_]+:)?surge_(?!exporter\b)[a-z_]+(?::[a-z0-9_]+)?\b")
 _SENTENCE_END = re.compile(r"[.!?:](?:\s|$)")
 
@@ -85,7 +73,7 @@ def test_every_metric_in_a_runbook_is_one(alert: str) -> None:
     families = {family.name for family in (*METRICS, COLLECTOR_SUCCESS, COLLECTOR_DURATION)}
     named = set(_METRIC.findall(PROSE[alert]))
 
-    assert named - families - METRICS_TO_COME - RECORDED == set()
+    assert named - families - RECORDED == set()
 
 
 @pytest.mark.parametrize("alert", PROSE)
@@ -98,18 +86,6 @@ def test_every_setting_in_a_runbook_can_be_set(alert: str) -> None:
     for found in INLINE.findall(FENCE.sub("", PROSE[alert])):
         if re.match(r"(signals|telemetry|window|limits): \{", found):
             parse(found)
-
-
-def test_nothing_is_said_to_be_to_come_that_has_come() -> None:
-    families = {family.name for family in METRICS}
-
-    assert families.isdisjoint(METRICS_TO_COME)
-
-
-def test_names_to_come_are_named_somewhere() -> None:
-    everything = " ".join(PROSE.values())
-
-    assert [name for name in METRICS_TO_COME if name not in everything] == []
 
 
 @pytest.mark.e2e

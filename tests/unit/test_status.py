@@ -14,6 +14,7 @@ from surge_exporter.model import (
     TokenVolume,
     UnixSeconds,
 )
+from surge_exporter.scaling.decisions import Kind
 from surge_exporter.signals import SIGNALS, Signal, default_tuning
 from surge_exporter.snapshot import Snapshot
 from surge_exporter.web.status import render_status
@@ -111,7 +112,14 @@ SITUATIONS = {
     "stale": snapshot(observation=stale()),
     "silent": snapshot(observation=silent()),
     "young": snapshot(observation=young()),
+    "blind": snapshot(host=None),
+    "undecided": snapshot(
+        observation=None, host=snapshots.host(decision=None, changes=(), trends={})
+    ),
     "hostile": snapshot(
+        host=snapshots.host(
+            decision=snapshots.decision(Kind.HOLD, at=0, reason=HOSTILE), tiers=(HOSTILE,)
+        ),
         observation=snapshots.observation(callers=(snapshots.caller(HOSTILE, failures=9),)),
         exporter=snapshots.exporter(newest_rejected=(snapshots.rejection(HOSTILE),)),
     ),
@@ -180,6 +188,36 @@ def test_control_surrogate_and_reordering_characters_become_visible() -> None:
 
     assert "\ufffd\ufffd\ufffd&amp;amp;" in html
     assert not {"\x00", "\ud800", "\u202e"} & set(html)
+
+
+def test_the_host_says_what_it_uses_and_what_to_serve_with() -> None:
+    found = page()
+
+    assert found.row("CPU") == ["", "34%", "16 CPUs", "–"]
+    assert found.row("Memory") == ["", "72%", "34.4 GB", "+7%"]
+    assert found.row("GPU 0 memory")[1] == "38%"
+    assert found.row("GPU 0 busy")[1] == "81%"
+    assert "A high-end machine. Recommended: medium: upgrades wait 240 s more." in found.text
+    assert found.row("downgrade") == [
+        "large → medium",
+        "59 s ago",
+        "memory is 91 % used, at least 90 %",
+    ]
+
+
+def test_a_host_that_can_serve_nothing_says_so() -> None:
+    nothing = replace(
+        snapshots.decision(Kind.DOWNGRADE, at=0, reason="small needs 2.2 GiB"), recommended=None
+    )
+    found = page(host=snapshots.host(decision=nothing))
+
+    assert "No tier fits, while medium serves: small needs 2.2 GiB." in found.text
+
+
+def test_a_host_is_shown_before_there_is_telemetry_and_not_where_none_is_watched() -> None:
+    assert page(observation=None).row("CPU")
+    assert observed(last_record={}).row("CPU")
+    assert "Host" not in page(host=None).text
 
 
 def test_reading_order_is_verdict_actions_numbers_reasons() -> None:

@@ -46,7 +46,7 @@ def demo(*, listen_addresses: tuple[str, ...], seed: int) -> None:
             web=WebConfig(listen_addresses=listen_addresses) if listen_addresses else WebConfig(),
         )
         with _fleet(Path(folder), scaled, start, seed):
-            exporter = Exporter(lambda: config, scaled, logged)
+            exporter = Exporter(lambda: config, scaled, logged, host_clock=clock)
             click.echo(f"The simulated fleet writes to {folder}")
             for url in exporter.web.urls:
                 click.echo(f"Status page  {url}/")

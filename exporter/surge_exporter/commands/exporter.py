@@ -3,6 +3,7 @@
 import logging
 import platform
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -15,17 +16,22 @@ from surge_exporter.commands import options
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.commands.prose import runbooks
 from surge_exporter.config import Config
+from surge_exporter.config_scaling import ScalingConfig, scaler_settings
 from surge_exporter.core.cycle import Cycle
 from surge_exporter.core.history import BUCKET_SECONDS
 from surge_exporter.model import Seconds, Source, UnixSeconds
 from surge_exporter.render.report import to_json
+from surge_exporter.runtime.cgroup import Cgroup
 from surge_exporter.runtime.clock import Clock, QueueWaker
 from surge_exporter.runtime.filesystem import OsFileSystem
 from surge_exporter.runtime.jumps import CheckedClock
 from surge_exporter.runtime.logs import CountingHandler
 from surge_exporter.runtime.loop import Loop, Pipeline
+from surge_exporter.runtime.performance import Surroundings, Telling
 from surge_exporter.runtime.questions import Answer
 from surge_exporter.runtime.recall import Recall
+from surge_exporter.runtime.resources import Resources
+from surge_exporter.runtime.sampler import Sampler, Sampling
 from surge_exporter.runtime.state import StateFile
 from surge_exporter.runtime.tail import Tail
 from surge_exporter.runtime.watch import NoWatcher, Watcher
@@ -35,6 +41,7 @@ from surge_exporter.web.app import Scrape, Service, Visitor
 from surge_exporter.web.exposition import SnapshotCollector
 from surge_exporter.web.server import WebServer, parse_address
 
+_FAREWELL_SECONDS = 1.0
 _PATIENCE_MARGIN = 0.9  # whoever asks has waited for longer than we know
 
 _log = logging.getLogger(__name__)
@@ -56,6 +63,7 @@ class Exporter:
         with_process_metrics: bool = True,
         poll_only: bool = False,
         state_file: StateFile | None = None,
+        host_clock: Clock | None = None,
     ) -> None:
         """Build all parts and bind the addresses; of telemetry, nothing is read yet.
 
@@ -71,6 +79,13 @@ class Exporter:
         self._bound: tuple[str, ...] = ()
         self._checkpoint = state_file.load(clock.now()) if state_file else None
         waker = QueueWaker()
+        self.sampler = Sampler(
+            Sampling(enabled=False),
+            clock=host_clock or clock,
+            waker=QueueWaker(),
+            build=lambda sampling: Resources(host_clock or clock, cgroup=Cgroup(sampling.cgroup)),
+            surroundings=self._surroundings,
+        )
         self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
         try:
             self.loop = Loop(
@@ -82,7 +97,9 @@ class Exporter:
                 status=self._status,
                 checkpoint=self._checkpoint,
                 save_history=state_file.save_history if state_file else lambda _: None,
+                host=self.sampler.status,
             )
+            self._telling = Telling(clock, self.loop.newest, self.loop.refresh)
             self.web = self._serve(with_process_metrics=with_process_metrics)
         except ValueError as error:
             raise Fault(str(error), USAGE_ERROR) from error
@@ -95,9 +112,14 @@ class Exporter:
         signal.signal(signal.SIGINT, lambda *_: self.loop.stop())
         signal.signal(signal.SIGHUP, lambda *_: self.loop.request_reload())
         _log.info("listening urls=%s", ",".join(self.web.urls))
+        # A daemon: a driver that hangs must not keep the process.
+        watching = threading.Thread(target=self.sampler.run, name="sampler", daemon=True)
+        watching.start()
         try:
             self.loop.run()
         finally:
+            self.sampler.stop()
+            watching.join(_FAREWELL_SECONDS)
             self._watcher.stop()
             self.web.stop()
             _log.info("stopped")
@@ -116,6 +138,7 @@ class Exporter:
             scrape=lambda visitor, patience: self._scrape(visitor, patience, stock),
             lifecycle_enabled=self._lifecycle_enabled,
             runbooks=runbooks,
+            preflight=self.sampler.preflight,
         )
         self._bound = config.web.listen_addresses
         return WebServer(config.web.listen_addresses, service)
@@ -146,6 +169,9 @@ class Exporter:
                     raise _TooLateError
             self.loop.arrived(answer)
 
+    def _surroundings(self) -> Surroundings:
+        return self._telling.surroundings()
+
     def _lifecycle_enabled(self) -> bool:
         return self._config is not None and self._config.web.enable_lifecycle
 
@@ -175,6 +201,7 @@ class Exporter:
         self._config = config
         tuning = configuration.tuning(config)
         cycle.set_surge_factors(**surge_factors(tuning))
+        self.sampler.configure(sampling(config.scaling))
         return Pipeline(
             cycle=cycle,
             tail=tail,
@@ -227,6 +254,16 @@ class Exporter:
             log_messages=self._logged.counts(),
             state=StateStatus() if self._state_file is None else self._state_file.status,
         )
+
+
+def sampling(section: ScalingConfig) -> Sampling:
+    """Return how the host is watched, as configured."""
+    return Sampling(
+        enabled=section.enabled,
+        interval_seconds=section.interval_seconds,
+        cgroup=section.cgroup,
+        settings=scaler_settings(section),
+    )
 
 
 def _reads_the_same(config: Config, before: Config) -> bool:

@@ -29,7 +29,7 @@ from surge_exporter.runtime.recall import Recall
 from surge_exporter.runtime.statuses import source_statuses
 from surge_exporter.runtime.stream import Chunk
 from surge_exporter.runtime.tail import Tail
-from surge_exporter.snapshot import ExporterStatus, Snapshot, SourceStatus, WatchStatus
+from surge_exporter.snapshot import ExporterStatus, HostStatus, Snapshot, SourceStatus, WatchStatus
 
 POLL_SECONDS = 1.0
 """Without any hint, new lines are found this often."""
@@ -81,7 +81,7 @@ class Loop:
     `_reloading` guards what is asked of a reload, `Questions` all else that crosses threads.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of the world that tests replace
         self,
         *,
         clock: CheckedClock,
@@ -92,6 +92,7 @@ class Loop:
         status: Callable[[], ExporterStatus],
         checkpoint: Checkpoint | None = None,
         save_history: Callable[[SavedHistory], None] = lambda _: None,
+        host: Callable[[], HostStatus | None] = lambda: None,
     ) -> None:
         """Take what the composition root wires together.
 
@@ -105,6 +106,7 @@ class Loop:
             status: says how the exporter itself goes; reload and rejections are filled in here.
             checkpoint: where the process before this one stood; what came since then counts.
             save_history: puts away what would take long to read again.
+            host: says how the host is, without waiting.
         """
         self._clock = clock
         self._waker = waker
@@ -126,6 +128,7 @@ class Loop:
         self._reload_error: str | None = None
         self._reloaded_at = clock.now()
         self._save_history = save_history
+        self._host = host
         self._expired_at = clock.monotonic()
         self._stopping = False
         self._reloading = threading.Condition()
@@ -148,6 +151,14 @@ class Loop:
     def snapshot(self) -> Snapshot:
         """Return a snapshot of now: new lines are read first. Any thread but the loop's."""
         return self._questions.ask()
+
+    def newest(self) -> Snapshot:
+        """Return the newest snapshot that somebody got; any thread, never waits."""
+        return self._questions.newest
+
+    def refresh(self) -> None:
+        """Make a newer one soon; any thread, never waits."""
+        self._questions.refresh()
 
     def scrape(self) -> Answer:
         """Return the same to a scrape, which lets new counters show their count in the next."""
@@ -426,6 +437,7 @@ class Loop:
                 clock_jumps=self._clock.jumps,
                 watch=self._watcher.status,
             ),
+            host=self._host(),
         )
 
     def _statuses(self, tally: Tally) -> tuple[SourceStatus, ...]:

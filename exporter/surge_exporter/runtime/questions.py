@@ -40,6 +40,16 @@ class Questions:
         self._scraped = Answer(first)
         self._closed = False
 
+    @property
+    def newest(self) -> Snapshot:
+        """The newest answer that somebody got."""
+        return self._latest
+
+    def refresh(self) -> None:
+        """Ask, and do not wait for the answer."""
+        with self._turn:
+            self._ask()
+
     def ask(self) -> Snapshot:
         """Return a snapshot of now: what is in the files by now has been read."""
         with self._turn:
@@ -86,9 +96,13 @@ class Questions:
             self._closed = True
             self._turn.notify_all()
 
-    def _wait_for_answer(self) -> None:
+    def _ask(self) -> int:
         self._asked += 1
         ticket = self._asked
         self._wake()
         self._turn.notify_all()
+        return ticket
+
+    def _wait_for_answer(self) -> None:
+        ticket = self._ask()
         self._turn.wait_for(lambda: self._answered >= ticket or self._closed, PATIENCE_SECONDS)

@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from surge_exporter.snapshot import Snapshot
+from surge_exporter.scaling.preflight import Operation
+from surge_exporter.snapshot import Answered, Snapshot
 from surge_exporter.web.runbooks import render_runbook
 from surge_exporter.web.status import render_status
 
@@ -97,6 +98,8 @@ class Service:
     """Whether reloading over HTTP is allowed now; a reload may change it."""
     runbooks: Callable[[], Mapping[str, str]]
     """The runbooks by alert, and their index as README, in Markdown."""
+    preflight: Callable[[str | None, Operation], Answered | None] = lambda *_: None
+    """Whether an operation may start now with a model; None where no host is watched."""
 
 
 Route = Callable[[Service, WebRequest], WebResponse]
@@ -162,9 +165,41 @@ def _status_page(service: Service, _: WebRequest) -> WebResponse:
 def _report(service: Service, _: WebRequest) -> WebResponse:
     snapshot = service.snapshot()
     if snapshot.observation is None:
-        body = json.dumps({"error": "history is still being read"}) + "\n"
-        return WebResponse(503, body.encode(), _JSON, {"Retry-After": "1"})
+        return _json(503, {"error": "history is still being read"}, {"Retry-After": "1"})
     return WebResponse(200, service.report(snapshot).encode(), _JSON)
+
+
+def _preflight(service: Service, request: WebRequest) -> WebResponse:
+    """Answer 200 or 503, so that who can't read JSON knows as well."""
+    model, operation = (request.query.get(name, [None])[-1] for name in ("model", "operation"))
+    try:
+        wanted = Operation.GENERATE if operation is None else Operation(operation)
+    except ValueError:
+        known = ", ".join(Operation)
+        return _json(400, {"error": f"expected an operation of {known}, got {operation!r}"})
+    found = service.preflight(model, wanted)
+    if found is None:
+        return _json(404, {"error": "the host is not watched; scaling.enabled turns it on"})
+    if found.preflight.allowed:
+        return _json(200, preflight_json(found))
+    wait = found.preflight.retry_after_seconds
+    headers = {} if wait is None else {"Retry-After": str(math.ceil(max(1.0, wait)))}
+    return _json(503, preflight_json(found), headers)
+
+
+def preflight_json(found: Answered) -> dict[str, object]:
+    """Return an answer as its JSON has it."""
+    preflight = found.preflight
+    return {
+        "allowed": preflight.allowed,
+        "reason": preflight.reason,
+        "operation": preflight.operation.value,
+        "model": preflight.model,
+        "tier": preflight.tier,
+        "recommended_model": preflight.recommended_model,
+        "retry_after_seconds": preflight.retry_after_seconds,
+        "sampled_at": found.sampled_at,
+    }
 
 
 def _healthy(_: Service, __: WebRequest) -> WebResponse:
@@ -201,6 +236,7 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
     "/": {"GET": _status_page},
     "/metrics": {"GET": _metrics},
     "/api/v1/report": {"GET": _report},
+    "/api/v1/preflight": {"GET": _preflight},
     _RUNBOOKS: {"GET": _runbooks},
     "/-/healthy": {"GET": _healthy},
     "/-/ready": {"GET": _ready},
@@ -210,6 +246,12 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
 
 def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> WebResponse:
     return WebResponse(status, text.encode(), headers=headers or {})
+
+
+def _json(
+    status: int, found: Mapping[str, object], headers: Mapping[str, str] | None = None
+) -> WebResponse:
+    return WebResponse(status, f"{json.dumps(found)}\n".encode(), _JSON, headers or {})
 
 
 def _accepts_gzip(headers: Mapping[str, str]) -> bool:

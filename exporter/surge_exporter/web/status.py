@@ -7,6 +7,7 @@ from surge_exporter.model import Recommendation
 from surge_exporter.signals import MAINTAIN
 from surge_exporter.snapshot import Snapshot
 from surge_exporter.web import headline, tables
+from surge_exporter.web.host import host
 from surge_exporter.web.markup import Html, join, tag
 from surge_exporter.web.parts import SHAPES, Tone, hours, icon, iso, section
 from surge_exporter.web.style import FAVICON_FILLS, STYLE
@@ -17,6 +18,7 @@ REFRESH_SECONDS = 5
 _LINKS = (
     ("/metrics", "Metrics"),
     ("/api/v1/report", "Report as JSON"),
+    ("/api/v1/preflight", "Pre-flight"),
     ("/runbooks/", "Runbooks"),
     ("/-/healthy", "Healthy"),
     ("/-/ready", "Ready"),
@@ -77,9 +79,14 @@ def _now(snapshot: Snapshot) -> Html:
 def _content(snapshot: Snapshot) -> Html:
     observation, verdict = snapshot.observation, snapshot.verdict
     if observation is None or verdict is None:
-        parts = [headline.reading(snapshot), tables.rejected(snapshot)]
+        parts = [headline.reading(snapshot), host(snapshot), tables.rejected(snapshot)]
     elif not observation.last_record:
-        parts = [headline.silent(snapshot), tables.sources(snapshot), tables.rejected(snapshot)]
+        parts = [
+            headline.silent(snapshot),
+            tables.sources(snapshot),
+            host(snapshot),
+            tables.rejected(snapshot),
+        ]
     else:
         parts = [
             headline.judged(snapshot, observation, verdict),
@@ -87,6 +94,7 @@ def _content(snapshot: Snapshot) -> Html:
             tiles(snapshot, observation),
             tables.callers(snapshot, observation, verdict),
             tables.signals(snapshot, observation, verdict),
+            host(snapshot),
             tag(
                 "div",
                 tables.dependencies(snapshot, observation),

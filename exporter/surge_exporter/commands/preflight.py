@@ -1,0 +1,123 @@
+"""`preflight`: may this operation start now?"""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from surge_exporter.commands import options
+from surge_exporter.commands.exporter import sampling
+from surge_exporter.commands.options import USAGE_ERROR, Fault
+from surge_exporter.config import Config
+from surge_exporter.runtime.cgroup import Cgroup
+from surge_exporter.runtime.clock import QueueWaker, SystemClock
+from surge_exporter.runtime.resources import SETTLE_SECONDS, Resources
+from surge_exporter.scaling.decisions import Inputs, State
+from surge_exporter.scaling.preflight import Operation, answer
+from surge_exporter.snapshot import Answered
+from surge_exporter.web.app import preflight_json
+
+_PATIENCE_SECONDS = 5.0
+_PATH = "/api/v1/preflight"
+_ANSWERS = (200, 503)
+
+
+@click.command()
+@click.option("--model", help="The model it would use.  [default: the recommended one]")
+@click.option(
+    "--operation",
+    type=click.Choice([operation.value for operation in Operation]),
+    default=Operation.GENERATE.value,
+    show_default=True,
+    help="What is about to start.",
+)
+@click.option(
+    "--url",
+    envvar="SURGE_URL",
+    show_envvar=True,
+    help="A running exporter, like http://127.0.0.1:10074; it knows trends and what came before."
+    " Without it, the host is looked at for a tenth of a second.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+@options.config_file
+def preflight(
+    *,
+    model: str | None,
+    operation: str,
+    url: str | None,
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
+    """Say whether an operation may start now on this host: exit 0 if so, 1 if not.
+
+    Goes by a fresh sample of CPU, memory and GPUs, and says why.
+    """
+    if url is None:
+        found = _look(options.load_config(config_path), model, Operation(operation))
+    else:
+        found = _ask(url, {"operation": operation} | ({"model": model} if model else {}))
+    click.echo(json.dumps(found) if as_json else _sentence(found))
+    sys.exit(0 if found["allowed"] else 1)
+
+
+def _look(config: Config, model: str | None, operation: Operation) -> dict[str, Any]:
+    """Return the answer by a sample taken here and now."""
+    clock = SystemClock()
+    resources = Resources(clock, cgroup=Cgroup(config.scaling.cgroup))
+    try:
+        QueueWaker().wait(SETTLE_SECONDS)
+        sample = resources.sample()
+    except OSError as error:
+        raise Fault(f"the host cannot be looked at: {error}") from error
+    finally:
+        resources.close()
+    settings = sampling(config.scaling).settings
+    inputs = Inputs(now=sample.at, sample=sample)
+    found = answer(inputs, State(), settings, model=model, operation=operation)
+    return preflight_json(Answered(preflight=found, sampled_at=sample.at))
+
+
+def _ask(url: str, query: dict[str, str]) -> dict[str, Any]:
+    """Return the answer of a running exporter.
+
+    Raises:
+        Fault: it does not answer, or what answers is none.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise Fault(f"--url: expected http:// or https://, got {url!r}", USAGE_ERROR)
+    address = f"{url.rstrip('/')}{_PATH}?{urlencode(query)}"
+    try:
+        status, body = _get(address)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise Fault(f"{url} does not answer: {reason}") from error
+    try:
+        found = json.loads(body)
+        if status in _ANSWERS and {"allowed", "reason"} <= found.keys():
+            return dict(found)
+        raise Fault(f"{url} does not say: {found['error']}")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise Fault(f"{url} is no surge-exporter: {_PATH} is answered {status}") from error
+
+
+def _get(address: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(address, timeout=_PATIENCE_SECONDS) as response:  # noqa: S310 - checked
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    if found["allowed"]:
+        return f"Allowed: {found['reason']}"
+    instead, wait = found["recommended_model"], found["retry_after_seconds"]
+    hints = [f"use {instead} instead"] if instead and instead != found["model"] else []
+    if wait is not None:
+        hints.append(f"try again in {wait:.0f} s")
+    return f"Denied: {found['reason']}{'; ' if hints else ''}{' or '.join(hints)}"
