@@ -84,7 +84,7 @@ class Story:
     starves=st.booleans(),
     seed=st.integers(0, 2**32),
 )
-def test_no_interleaving_loses_a_request(
+def test_no_interleaving_loses_a_request(  # noqa: PLR0913 - a story has many parts
     *,
     asks: list[float],
     reads: list[float],

@@ -12,7 +12,8 @@ from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import AnswerBrokenError, Patience, Phase, ScalingEvent
 from surge_exporter.runtime.model_servers.ollama import Ollama
 from surge_exporter.runtime.model_servers.protocol import Timeouts
-from surge_exporter.scaling.scaler import Kind
+from surge_exporter.scaling.decisions import Kind
+from tests.fakes import FakeClock
 from tests.model_server import CATALOGUE, GIB, LARGE, MEDIUM, SMALL, FakePreflight
 from tests.ollama import FakeOllama, Mishap, ollama
 from tests.servers import wait_for
@@ -46,7 +47,8 @@ def test_a_degradation_lets_the_running_answer_end_and_loses_no_request(
     stream = manager.stream("Why is the sky blue?")
     events: list[ScalingEvent] = []
     manager.subscribe(events.append)
-    follower = Follower(manager)
+    clock = FakeClock()
+    follower = Follower(manager, clock)
     follower.start()
     follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
     wait_for(lambda: manager.status().switching_to == MEDIUM, "the switch to begin")
@@ -132,7 +134,8 @@ def test_a_follower_goes_by_the_newest_decision_and_outlives_failures(
 ) -> None:
     manager = manager_of(server)
     manager.switch(LARGE)
-    follower = Follower(manager)
+    clock = FakeClock()
+    follower = Follower(manager, clock)
     server.broken_loads = set(SIZES)
     follower.start()
     follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
@@ -141,6 +144,8 @@ def test_a_follower_goes_by_the_newest_decision_and_outlives_failures(
         "the switch to fail",
     )
     server.broken_loads = set()
+    wait_for(lambda: manager.status().switching_to is None, "it to be over")
+    clock.advance(61.0)
     follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
     wait_for(lambda: manager.status().model == MEDIUM, "the next decision to be followed")
     follower.stop()

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from surge_exporter.model import Seconds
+from surge_exporter.modelling.follower import Follower
 from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import (
     AnswerBrokenError,
@@ -17,8 +19,8 @@ from surge_exporter.modelling.values import (
     ScalingEvent,
 )
 from surge_exporter.runtime.model_servers.protocol import Fault, ModelServerError
+from surge_exporter.scaling.decisions import Decision, Kind
 from surge_exporter.scaling.preflight import Operation, Preflight
-from surge_exporter.scaling.scaler import Decision, Kind
 from tests.fakes import NOW, FakeClock
 from tests.model_server import (
     CATALOGUE,
@@ -383,15 +385,33 @@ def test_decisions_are_followed_one_tier_at_a_time() -> None:
     assert len(world.events) == 4
 
 
-def test_an_upgrade_is_followed_only_if_the_check_agrees() -> None:
+def test_an_upgrade_is_followed_though_the_check_waits_for_stabilisation() -> None:
     world = World()
     world.serve(SMALL)
-    story = decision(Kind.UPGRADE, LARGE, SMALL)
     world.preflight.denied = {LARGE}
-    assert not world.manager.follow(story)
-    world.preflight.denied = set()
-    world.do(lambda: world.manager.follow(story))
+    world.do(lambda: world.manager.follow(decision(Kind.UPGRADE, LARGE, SMALL)))
     assert world.manager.status().model == LARGE
+
+
+def test_a_model_that_can_t_be_loaded_is_tried_ever_more_seldom() -> None:
+    world = World(broken_loads={LARGE: 3})
+    world.serve(SMALL)
+    follower = Follower(world.manager, world.clock)
+    tries: list[float] = []
+
+    def story() -> None:
+        began = world.clock.monotonic()
+        while world.manager.status().model != LARGE:
+            before = len(world.events)
+            follower.take(decision(Kind.UPGRADE, LARGE, SMALL))
+            if len(world.events) > before:
+                tries.append(round(world.clock.monotonic() - began))
+            world.scheduler.sleep(2.0)
+
+    world.do(story)
+    assert len(tries) == 4
+    pauses = [after - before for before, after in pairwise(tries)]
+    assert [round(pause / 60) for pause in pauses] == [1, 2, 4]
 
 
 def test_a_subscriber_that_raises_or_asks_back_harms_nobody() -> None:

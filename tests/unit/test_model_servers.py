@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from surge_exporter.config_scaling import ServerKind
 from surge_exporter.model import Seconds
-from surge_exporter.runtime.model_servers.connect import ServerKind, connect
+from surge_exporter.modelling.connect import connect
 from surge_exporter.runtime.model_servers.dry_run import DryRun
 from surge_exporter.runtime.model_servers.ollama import Ollama
 from surge_exporter.runtime.model_servers.openai import OpenAI

@@ -22,8 +22,8 @@ from surge_exporter.runtime.model_servers.protocol import (
     ModelServer,
     ModelServerError,
 )
+from surge_exporter.scaling.decisions import Kind
 from surge_exporter.scaling.preflight import Operation, Preflight
-from surge_exporter.scaling.scaler import Kind
 
 PreflightCheck = Callable[[str | None, Operation], Preflight]
 """Says whether a model, or the recommended one, may do something now; any thread asks."""

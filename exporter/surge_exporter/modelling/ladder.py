@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from surge_exporter.scaling.scaler import Kind
+from surge_exporter.scaling.decisions import Kind
 from surge_exporter.scaling.tiers import Catalogue, ModelSpec
 
 

@@ -12,9 +12,9 @@ from surge_exporter.modelling.switching import Switcher
 from surge_exporter.modelling.values import Answer, DeniedError, ManagerStatus, Patience
 from surge_exporter.runtime.clock import Clock, SystemClock
 from surge_exporter.runtime.model_servers.protocol import GenerateOptions, ModelServer
+from surge_exporter.scaling.decisions import Decision, Kind
 from surge_exporter.scaling.performance import Performance
 from surge_exporter.scaling.preflight import Operation
-from surge_exporter.scaling.scaler import Decision, Kind
 from surge_exporter.scaling.tiers import Catalogue, ModelSpec
 
 
@@ -129,7 +129,8 @@ class ModelManager:
         """Do what a decision says; return whether there was anything to do.
 
         Down it goes by one tier at most, past tiers that the pre-flight check does not allow;
-        the next decision says whether to go on. Up it goes only if the check agrees.
+        the next decision says whether to go on. Up it goes as decided: stabilisation, which the
+        check goes by too, begins with the decision.
 
         Raises:
             ModelServerError: no model could be loaded; the one before is asked on.
@@ -138,8 +139,6 @@ class ModelManager:
         if decision.model is None or decision.model == current:
             return False
         target = self._step(current, self._ladder.find(decision.model))
-        if target is None:
-            return False
         kind = Kind.CASCADE if decision.kind is Kind.CASCADE else None
         return self._switcher.switch(
             target, decision.reason, wanted=lambda found: found == current, kind=kind
@@ -173,10 +172,10 @@ class ModelManager:
     def _may_load(self, model: str) -> bool:
         return self._preflight(model, Operation.LOAD).allowed
 
-    def _step(self, current: str | None, target: ModelSpec) -> str | None:
-        """Return the model to switch to on the way to another; None if it is not allowed."""
+    def _step(self, current: str | None, target: ModelSpec) -> str:
+        """Return the model to switch to on the way to another."""
         if current is None or not self._ladder.is_smaller(target.name, than=current):
-            return target.name if self._may_load(target.name) else None
+            return target.name
         passed = {target.tier, self._ladder.find(current).tier}
         return next(
             model.name

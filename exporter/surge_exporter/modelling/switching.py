@@ -12,7 +12,7 @@ from surge_exporter.modelling.record import Record
 from surge_exporter.modelling.values import Phase, ScalingEvent
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.model_servers.protocol import Fault, ModelServer, ModelServerError
-from surge_exporter.scaling.scaler import Kind
+from surge_exporter.scaling.decisions import Kind
 
 _log = logging.getLogger(__name__)
 

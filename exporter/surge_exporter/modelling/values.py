@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from surge_exporter.model import Seconds, UnixSeconds
+from surge_exporter.scaling.decisions import Kind
 from surge_exporter.scaling.performance import Performance
 from surge_exporter.scaling.preflight import Preflight
-from surge_exporter.scaling.scaler import Kind
 
 _PATIENCE_SECONDS = Seconds(120.0)
 _DRAIN_SECONDS = Seconds(30.0)

@@ -1,19 +1,13 @@
 """From a kind and a URL, as the configuration names them, to a server."""
 
-from enum import StrEnum
-
+from surge_exporter.config_scaling import ServerKind
 from surge_exporter.runtime.model_servers.dry_run import DryRun
 from surge_exporter.runtime.model_servers.ollama import DEFAULT_URL, Ollama
 from surge_exporter.runtime.model_servers.openai import OpenAI
 from surge_exporter.runtime.model_servers.protocol import ModelServer, Timeouts
 
-
-class ServerKind(StrEnum):
-    """What a model server speaks."""
-
-    DRY_RUN = "dry_run"
-    OLLAMA = "ollama"
-    OPENAI = "openai"
+API_KEY_VARIABLE = "SURGE_MODELS_API_KEY"
+"""Of the environment: a key has no place in a configuration that is printed and committed."""
 
 
 def connect(
