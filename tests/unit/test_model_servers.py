@@ -122,8 +122,10 @@ def test_an_answer_that_nobody_wants_any_more_is_given_up(fake: FakeOllama) -> N
 
 
 @contextmanager
-def openai(status: int, body: bytes) -> Iterator[tuple[str, list[Any]]]:
-    """Answer every request with the same bytes; remember what was asked."""
+def openai(
+    status: int, body: bytes, listed: bytes | None = None
+) -> Iterator[tuple[str, list[Any]]]:
+    """Answer every request, but for the list of models, likewise; remember what was asked."""
     asked: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -133,7 +135,8 @@ def openai(status: int, body: bytes) -> Iterator[tuple[str, list[Any]]]:
             asked.append((self.path, self.headers.get("Authorization"), found))
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(body)
+            lists = listed is not None and self.path == "/v1/models"
+            self.wfile.write(listed if lists and listed else body)
 
         do_POST = do_GET  # noqa: N815
 
@@ -210,12 +213,17 @@ def test_a_list_of_models_that_is_none_is_a_fault(body: bytes) -> None:
 
 
 def test_openai_loads_by_asking_for_a_token_and_unloads_nothing() -> None:
-    with openai(200, chunk("a", "length")) as (url, asked):
+    listed = b'{"data": [{"id": "big"}]}'
+    with openai(200, chunk("a", "length"), listed) as (url, asked):
         server = OpenAI(url)
         server.load("big")
         server.unload("big")
         assert server.running() is None
-    assert [(body["model"], body["max_tokens"]) for _, _, body in asked] == [("big", 1)]
+        with pytest.raises(ModelServerError, match="expected one of big") as raised:
+            server.load("bigger")
+    assert raised.value.fault is Fault.MISSING
+    bodies = [body for path, _, body in asked if path == "/v1/chat/completions"]
+    assert [(body["model"], body["max_tokens"]) for body in bodies] == [("big", 1)]
 
 
 def test_a_dry_run_remembers_what_it_would_have_done() -> None:

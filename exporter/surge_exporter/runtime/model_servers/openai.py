@@ -61,7 +61,14 @@ class OpenAI:
         return None
 
     def load(self, model: str) -> None:
-        """Have a model answer with one token."""
+        """Have a model answer with one token.
+
+        One that is not listed is not asked: some servers would answer with another.
+        """
+        listed = self.models()
+        if not {model, f"{model}:latest"} & set(listed):
+            came = f"expected one of {', '.join(listed)}"
+            raise self._http.fault(Fault.MISSING, f"GET /v1/models ({model})", came)
         for _ in self.generate(model, "Hi", GenerateOptions(max_tokens=1)):
             pass
 
