@@ -37,10 +37,11 @@ dashboards-pictures: $(VENV)/.developed ## Draw the dashboards with Grafana's co
 render: $(VENV)/.developed ## Write the generated files
 	@for part in rules alertmanager dashboards runbooks k8s docs; do $(BIN)/surge-exporter render $$part || exit 1; done
 
-bench: $(VENV)/.developed ## Measure ingest, append to visible, cold start; against peers
+bench: $(VENV)/.developed ## Measure ingest, append to visible, cold start, pre-flight; against peers
 	@$(BIN)/python -m tests.bench.ingest
 	@$(BIN)/python -m tests.bench.latency
 	@$(BIN)/python -m tests.bench.cold_start
+	@$(BIN)/python -m tests.bench.preflight
 
 bench-verdict: ## Score forecast and surges against peers (DATA=folder of series; minutes)
 	@if [ -e "$(DATA)/series.json" ]; then \

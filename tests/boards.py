@@ -17,8 +17,6 @@ EXPORTED: Mapping[str, Family] = {
 SERVERS_OWN = {"up", "ALERTS"}
 """What every Prometheus makes itself."""
 
-_PLANNED = ("surge_host_", "surge_model_tier_", "surge_scaling_", "surge_preflight_")
-"""Of the scaler. A metric that exists counts as such, whatever its name."""
 _SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 
@@ -79,11 +77,6 @@ def family_of(name: str) -> Family | None:
 def is_recorded(name: str) -> bool:
     """Say whether a series of this name is the rules' work."""
     return ":" in name
-
-
-def is_planned(name: str) -> bool:
-    """Say whether a metric is yet to come."""
-    return name.startswith(_PLANNED) and family_of(name) is None
 
 
 def resolved(text: str, values: Mapping[str, str]) -> str:

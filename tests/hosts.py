@@ -1,6 +1,6 @@
 """Stand-ins for a machine: its kernel's numbers, its control groups, its GPUs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from surge_exporter.model import UnixSeconds
 from surge_exporter.runtime.cgroup import Cgroup
 from surge_exporter.runtime.resources import HostReading
 from surge_exporter.scaling.resources import GIB, Sample
-from tests.fakes import NOW
+from tests.fakes import NOW, FakeClock
 
 OWN_GROUP = "/kubepods/pod1/exporter"
 
@@ -138,3 +138,25 @@ def sample(**changes: Any) -> Sample:
         cpus=4.0,
     )
     return replace(whole, **changes)
+
+
+class FakeMachine:
+    """Takes the samples that the test wants, and counts them."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.sample_now = sample()
+        self.taken = 0
+        self.closed = 0
+        self.fault: Exception | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def sample(self) -> Sample:
+        self.taken += 1
+        self.meanwhile()
+        if self.fault is not None:
+            raise self.fault
+        return replace(self.sample_now, at=self.clock.now())
+
+    def close(self) -> None:
+        self.closed += 1

@@ -12,8 +12,13 @@ from random import Random
 from surge_exporter.core.scenario import EpisodeKind
 from surge_exporter.core.simulate import telemetry
 from surge_exporter.model import HOUR, UnixSeconds
+from surge_exporter.runtime.sampler import Sampler, Sampling, Serving
+from surge_exporter.scaling.resources import GIB, Gpu
 from surge_exporter.signals import default_tuning
+from surge_exporter.snapshot import HostStatus, Snapshot
 from surge_exporter.web.exposition import SnapshotCollector
+from tests.fakes import FakeClock, ScriptedWaker
+from tests.hosts import FakeMachine, sample
 from tests.set_exporter import SetExporter, scenario
 
 END = UnixSeconds(1_774_885_800.0)
@@ -29,6 +34,8 @@ _REQUESTS_PER_HOUR = 240.0
 _CAPACITY_PER_SECOND = 0.22
 _TUNING = replace(default_tuning(), capacity_requests_per_second=_CAPACITY_PER_SECOND)
 _BAD_EVERY = 45
+_LOOKS = 4  # at the host, between two scrapes
+_SHORT = (4.0, 5.0)  # hours to the end, of memory
 
 _EPISODES = {
     EpisodeKind.BATCH_JOB: (-15.0, 3.0, 0.6),
@@ -47,12 +54,52 @@ def scraped() -> Iterator[str]:
     """Yield all series, in the format that VictoriaMetrics imports."""
     found: Series = {}
     for number, instance in enumerate(INSTANCES):
-        _scrape(_exporter(number + 1), {"job": JOB, "instance": instance}, found)
+        _scrape(_exporter(number + 1), _Host(), {"job": JOB, "instance": instance}, found)
     for labels, (times, values) in found.items():
         yield json.dumps({"metric": dict(labels), "values": values, "timestamps": times})
 
 
-def _scrape(exporter: SetExporter, target: dict[str, str], found: Series) -> None:
+class _Host:
+    """A box whose memory runs short in the afternoon; a manager follows each decision."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock(END - SCRAPED_SECONDS - INTERVAL)
+        self._machine = FakeMachine(self._clock)
+        self._sampler = Sampler(
+            Sampling(interval_seconds=INTERVAL / _LOOKS),
+            clock=self._clock,
+            waker=ScriptedWaker(),
+            build=lambda _: self._machine,
+            serving=self._serving,
+        )
+        self._sampler.turn()
+
+    def at(self, now: float) -> HostStatus | None:
+        """Return what is known of it then; somebody asks before each operation."""
+        hours = (END - now) / HOUR
+        used = 0.97 if _SHORT[0] < hours < _SHORT[1] else 0.5 + 0.2 * math.sin(hours)
+        gpu = Gpu(
+            index=0,
+            memory_total_bytes=24 * GIB,
+            memory_used_bytes=round(used * 24 * GIB),
+            utilization_ratio=used,
+        )
+        self._machine.sample_now = sample(
+            cpu_ratio=used / 2, memory_available_bytes=round((1 - used) * 64 * GIB), gpus=(gpu,)
+        )
+        passed = now - self._clock.now()
+        for _ in range(_LOOKS):
+            self._clock.advance(passed / _LOOKS)
+            self._sampler.turn()
+        self._sampler.preflight()
+        return self._sampler.status()
+
+    def _serving(self) -> Serving:
+        host = self._sampler.status()
+        return Serving(host.decision.model if host and host.decision else None)
+
+
+def _scrape(exporter: SetExporter, host: _Host, target: dict[str, str], found: Series) -> None:
     def put(labels: dict[str, str], value: float, now: float) -> None:
         instants, values = found.setdefault(tuple({**labels, **target}.items()), ([], []))
         instants.append(int(now * 1000))
@@ -60,14 +107,21 @@ def _scrape(exporter: SetExporter, target: dict[str, str], found: Series) -> Non
 
     rng = Random(JOB)
     times = accumulate(rng.uniform(2e-4, 2.5e-4) for _ in count())
-    collector = SnapshotCollector(exporter.snapshot, timer=lambda: next(times))
+    now = END
+
+    def look() -> Snapshot:
+        return replace(exporter.snapshot(), host=host.at(now))
+
+    collector = SnapshotCollector(look, timer=lambda: next(times))
     start = int(END - SCRAPED_SECONDS)
-    for now in range(start, int(END) + 1, INTERVAL):
-        exporter.read(UnixSeconds(float(now)))
+    for at in range(start, int(END) + 1, INTERVAL):
+        now = UnixSeconds(float(at))
+        exporter.read(now)
         put({"__name__": "up"}, 1.0, now)
         for family in collector.collect():
-            for sample in family.samples:
-                put({"__name__": sample.name, **sample.labels}, sample.value, now)
+            for found_sample in family.samples:
+                labels = {"__name__": found_sample.name, **found_sample.labels}
+                put(labels, found_sample.value, now)
 
 
 def _exporter(seed: int) -> SetExporter:

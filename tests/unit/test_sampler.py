@@ -1,7 +1,6 @@
 """The sampler: looks when it is due or asked, shares what it saw, and survives what goes wrong."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,34 +10,12 @@ from surge_exporter.model import UnixSeconds
 from surge_exporter.runtime.sampler import FRESH_SECONDS, Sampler, Sampling, Serving
 from surge_exporter.scaling.decisions import Kind, Settings, Thresholds
 from surge_exporter.scaling.preflight import Operation
-from surge_exporter.scaling.resources import GIB, Sample
+from surge_exporter.scaling.resources import GIB
 from surge_exporter.scaling.tiers import Catalogue, HardwareTier, ModelSpec
 from surge_exporter.snapshot import HostStatus, Outcome
 from tests.fakes import FakeClock, ScriptedWaker
-from tests.hosts import sample
+from tests.hosts import FakeMachine, sample
 from tests.looping import SECONDS, Turner
-
-
-class Machine:
-    """Takes the samples that the test wants, and counts them."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.sample_now = sample()
-        self.taken = 0
-        self.closed = 0
-        self.fault: Exception | None = None
-        self.meanwhile: Callable[[], None] = lambda: None
-
-    def sample(self) -> Sample:
-        self.taken += 1
-        self.meanwhile()
-        if self.fault is not None:
-            raise self.fault
-        return replace(self.sample_now, at=self.clock.now())
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 class Rig:
@@ -46,7 +23,7 @@ class Rig:
 
     def __init__(self, sampling: Sampling | None = None) -> None:
         self.clock = FakeClock()
-        self.machine = Machine(self.clock)
+        self.machine = FakeMachine(self.clock)
         self.serving = Serving()
         self.builds = 0
         waker = Turner()
@@ -62,7 +39,7 @@ class Rig:
         self.clock.advance(1.0)
         self.sampler.turn()
 
-    def _build(self, _: Sampling) -> Machine:
+    def _build(self, _: Sampling) -> FakeMachine:
         self.builds += 1
         return self.machine
 
@@ -94,7 +71,7 @@ def test_without_configuration_there_is_a_tier_for_the_machine_and_one_to_serve_
 def test_before_the_first_sample_there_is_nothing() -> None:
     clock = FakeClock()
     sampler = Sampler(
-        Sampling(), clock=clock, waker=ScriptedWaker(), build=lambda _: Machine(clock)
+        Sampling(), clock=clock, waker=ScriptedWaker(), build=lambda _: FakeMachine(clock)
     )
 
     assert sampler.status() is None
@@ -328,7 +305,7 @@ def test_a_clock_that_is_set_back_breaks_no_trend() -> None:
 
 def test_the_thread_runs_until_it_is_told_to_stop() -> None:
     clock = FakeClock()
-    machine = Machine(clock)
+    machine = FakeMachine(clock)
     waker = ScriptedWaker()
     sampler = Sampler(Sampling(), clock=clock, waker=waker, build=lambda _: machine)
     steps = iter(

@@ -90,16 +90,13 @@ def _begin(view: View) -> _Outcome:
 
 def _await_switch(view: View, switch: Switch) -> _Outcome:
     """Go on waiting for a switch, unless what it was decided for no longer holds."""
-    target, served, catalogue = view.current, view.served, view.settings.catalogue
-    misfit = None if target is None else next(view.misfit(target), None)
-    is_upgrade = served is not None and catalogue.rank(served.tier) < view.rank
-    if is_upgrade:
-        back = replace(view, current=served)
-        against = [*(demand.reason for demand in back.demands()), *([misfit] if misfit else ())]
-        if against:
-            return _change(view, Kind.DOWNGRADE, served, " and ".join(against))
-    elif misfit:
-        return _change(view, Kind.CASCADE, _next_down(view, view.demands()), misfit)
+    against = [] if view.current is None else list(view.misfit(view.current))
+    if back := _to_stay_with(view):
+        pressing = replace(view, current=back).demands()
+        if against := [demand.reason for demand in pressing] + against:
+            return _change(view, Kind.DOWNGRADE, back, " and ".join(against))
+    elif against:
+        return _change(view, Kind.CASCADE, _next_down(view, view.demands()), against[0])
     left = switch.deadline - view.now
     running = f"{counted(view.inputs.in_flight, 'request')} on {switch.replaces}"
     if view.inputs.in_flight > 0 and left > 0.0:
@@ -107,6 +104,14 @@ def _await_switch(view: View, switch: Switch) -> _Outcome:
         return _hold(view, view.state, said)
     said = f"{view.state.model} is to take over now, {running}"
     return _hold(view, view.state, said, ready=True)
+
+
+def _to_stay_with(view: View) -> ModelSpec | None:
+    """Return what serves while a larger model is to take over, if it still fits."""
+    served, rank = view.served, view.settings.catalogue.rank
+    if served is None or rank(served.tier) >= view.rank or list(view.misfit(served)):
+        return None
+    return served
 
 
 def _step_down(view: View, demanded: list[Demand]) -> _Outcome:

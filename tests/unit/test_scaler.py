@@ -1,0 +1,340 @@
+import pytest
+
+from surge_exporter.scaling.performance import Limits, Performance
+from surge_exporter.scaling.resources import GIB
+from surge_exporter.scaling.scaler import Decision, Kind, Settings, Thresholds
+from tests.resources import Life, catalogue, gpu, sample, spec
+
+_EVERY = 50.0
+
+
+def _on_medium(**thresholds: float) -> Life:
+    """A life whose start is over: medium is recommended, large was not possible so far."""
+    life = Life(Settings(thresholds=Thresholds(**thresholds)))  # type: ignore[arg-type]
+    life.step(sample(available=20.0))
+    assert life.state.tier == "medium"
+    return life
+
+
+def _stabilised() -> Life:
+    life = _on_medium()
+    life.steps(sample(at * _EVERY) for at in range(1, 6))
+    return life
+
+
+def _serving(name: str, settings: Settings | None = None) -> Life:
+    life = Life(settings)
+    life.step(sample(), serving=name)
+    return life
+
+
+def _only(decisions: list[Decision], kind: Kind) -> list[float]:
+    return [decision.at for decision in decisions if decision.kind is kind]
+
+
+def test_without_any_configuration_the_largest_tier_that_fits_is_recommended_at_once() -> None:
+    assert Life().step(sample(available=30.0)).recommended == "large"
+    assert Life().step(sample(available=20.0)).recommended == "medium"
+    assert Life().step(sample(available=6.0, total=8.0)).recommended == "small"
+
+
+def test_a_busy_host_begins_with_the_smallest_tier_that_fits() -> None:
+    assert Life().step(sample(cpu=0.85)).recommended == "small"
+
+
+def test_where_no_tier_fits_none_is_recommended_and_the_reason_says_what_is_missing() -> None:
+    decision = Life().step(sample(available=1.5, total=8.0))
+    assert decision.recommended is None
+    assert decision.reason == (
+        "no tier fits: small needs 2.2 GiB of memory with a margin of 10 %,"
+        " 1.5 GiB are free for it"
+    )
+
+
+def test_what_fits_again_is_recommended_after_stabilisation() -> None:
+    life = Life()
+    life.step(sample(available=1.5, total=8.0))
+    decisions = life.steps(sample(at * _EVERY, available=3.0, total=8.0) for at in range(1, 8))
+    assert _only(decisions, Kind.UPGRADE) == [300.0]
+    assert life.state.tier == "small"
+
+
+def test_what_serves_is_taken_for_the_current_tier() -> None:
+    decision = Life().step(sample(), serving="small")
+    assert (decision.current, decision.recommended) == ("small", "small")
+
+
+@pytest.mark.parametrize(
+    ("pressure", "demands"),
+    [
+        ({"cpu": 0.8999}, False),
+        ({"cpu": 0.9}, True),
+        ({"available": 3.3, "total": 32.0}, False),
+        ({"available": 3.2, "total": 32.0}, True),
+        ({"available": 1.0, "total": 8.0}, False),
+        ({"available": 1023 / 1024, "total": 8.0}, True),
+    ],
+)
+def test_a_smaller_model_is_needed_from_90_percent_on_or_with_less_than_one_gib(
+    pressure: dict[str, float],
+    demands: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    life = _on_medium()
+    decision = life.step(sample(2.0, **pressure))  # type: ignore[arg-type]
+    assert (decision.kind is Kind.DOWNGRADE) == demands
+
+
+def test_an_eighth_of_a_small_host_is_less_than_a_gib_but_not_full() -> None:
+    life = _on_medium()
+    decision = life.step(sample(2.0, available=0.9, total=8.0))
+    assert decision.reason.startswith("922 MiB of memory are available, under 1.0 GiB")
+
+
+@pytest.mark.parametrize(("cpu", "upgrades"), [(0.7999, True), (0.8, False), (0.85, False)])
+def test_cpu_must_be_under_80_percent_for_an_upgrade(
+    cpu: float,
+    upgrades: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    decision = _stabilised().step(sample(300.0, cpu=cpu))
+    assert (decision.kind is Kind.UPGRADE) == upgrades
+
+
+@pytest.mark.parametrize(
+    ("available", "upgrades"),
+    # large needs 22 GiB with its margin, medium gives up 8 GiB of 32: 6.4 GiB are a fifth
+    [(22.0 + 6.4 - 8.0 + 0.01, True), (22.0 + 6.4 - 8.0, False), (14.01, False)],
+)
+def test_memory_must_be_under_80_percent_once_the_larger_model_is_loaded(
+    available: float,
+    upgrades: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    decision = _stabilised().step(sample(300.0, available=available))
+    assert (decision.kind is Kind.UPGRADE) == upgrades
+
+
+@pytest.mark.parametrize(("at", "upgrades"), [(299.99, False), (300.0, True)])
+def test_an_upgrade_waits_for_exactly_five_minutes_after_a_change(
+    at: float,
+    upgrades: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    decision = _stabilised().step(sample(at))
+    assert (decision.kind is Kind.UPGRADE) == upgrades
+
+
+def test_one_sample_that_advises_against_it_makes_an_upgrade_wait_for_a_whole_window() -> None:
+    life = _on_medium()
+    life.steps(sample(at, cpu=0.85 if at == 100.0 else 0.1) for at in (50.0, 100.0, 150.0))
+    decisions = life.steps(sample(at) for at in (200.0, 250.0, 300.0, 350.0, 399.0, 400.0))
+    assert _only(decisions, Kind.UPGRADE) == [400.0]
+
+
+def test_between_the_thresholds_nothing_moves() -> None:
+    life = _on_medium()
+    decisions = life.steps(sample(at * _EVERY, cpu=0.85) for at in range(1, 100))
+    assert {decision.kind for decision in decisions} == {Kind.HOLD}
+
+
+def test_an_upgrade_goes_one_tier_at_a_time() -> None:
+    life = _serving("small")
+    decisions = life.steps((sample(at * _EVERY) for at in range(1, 8)), serving="small")
+    upgrade = next(decision for decision in decisions if decision.kind is Kind.UPGRADE)
+    assert upgrade.recommended == "medium"
+
+
+def test_a_downgrade_waits_for_no_stabilisation() -> None:
+    life = Life()
+    life.step(sample())
+    assert life.step(sample(0.1, cpu=0.95)).kind is Kind.DOWNGRADE
+
+
+def test_a_further_step_needs_two_samples_since_the_last_one() -> None:
+    life = Life()
+    decisions = life.steps(sample(at * 2.0, cpu=0.95 if at else 0.1) for at in range(5))
+    assert [d.kind for d in decisions] == ["hold", "downgrade", "hold", "cascade", "hold"]
+    assert decisions[3].recommended == "small"
+    assert decisions[4].reason.endswith("1 of 2 samples since the last step say so")
+
+
+def test_the_same_sample_twice_is_one_sample() -> None:
+    life = Life()
+    life.step(sample())
+    pressed = [sample(at, cpu=0.95) for at in (2.0, 4.0, 4.0, 4.0)]
+    assert [d.kind for d in life.steps(pressed)] == ["downgrade", "hold", "hold", "hold"]
+
+
+def test_no_further_step_is_made_if_the_pressure_is_gone() -> None:
+    life = Life()
+    life.steps([sample(), sample(2.0, cpu=0.95), sample(4.0, cpu=0.95), sample(6.0, cpu=0.5)])
+    assert life.state.tier == "medium"
+    assert life.step(sample(8.0, cpu=0.95)).kind is Kind.DOWNGRADE
+
+
+def test_the_smallest_tier_stays_however_hard_pressed() -> None:
+    life = _serving("small")
+    decision = life.step(sample(2.0, cpu=1.0), serving="small")
+    assert (decision.kind, decision.recommended) == (Kind.HOLD, "small")
+    assert decision.reason == "CPU is 100 % used, 90 % or more, but nothing smaller fits"
+
+
+def test_reasons_are_words_and_numbers() -> None:
+    life = _serving("large")
+    decision = life.step(sample(2.0, available=2.88), serving="large")
+    assert decision.reason == ("memory is 91 % used, 90 % or more: step down from large to medium")
+    assert _stabilised().step(sample(300.0)).reason == (
+        "large was advised for 300 s (CPU 10 %, memory 6.2 %): step up from medium to large"
+    )
+
+
+def test_a_switch_waits_until_what_runs_has_finished() -> None:
+    life = _serving("large")
+    decided = life.step(sample(2.0, cpu=0.95), serving="large", in_flight=2)
+    assert (decided.kind, decided.model, decided.ready) == (Kind.DOWNGRADE, "medium", False)
+    waiting = life.step(sample(4.0, cpu=0.95), serving="large", in_flight=1)
+    assert (waiting.kind, waiting.recommended, waiting.ready) == (Kind.HOLD, "medium", False)
+    assert waiting.reason == "medium waits for 1 request on large, 28 s at most"
+    assert life.step(sample(6.0, cpu=0.95), serving="large", in_flight=0).ready
+
+
+@pytest.mark.parametrize(("at", "ready"), [(31.99, False), (32.0, True)])
+def test_a_switch_waits_no_longer_than_its_deadline(
+    at: float,
+    ready: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    life = _serving("large")
+    life.step(sample(2.0, cpu=0.95), serving="large", in_flight=2)
+    assert life.step(sample(at, cpu=0.95), serving="large", in_flight=2).ready is ready
+
+
+def test_the_next_step_is_decided_only_after_the_switch_was_made() -> None:
+    life = _serving("large")
+    during = life.steps(
+        (sample(at, cpu=0.95) for at in (2.0, 4.0, 6.0, 8.0)), serving="large", in_flight=1
+    )
+    after = life.steps((sample(at, cpu=0.95) for at in (10.0, 12.0, 14.0)), serving="medium")
+    assert [d.kind for d in during] == ["downgrade", "hold", "hold", "hold"]
+    assert [d.kind for d in after] == ["hold", "hold", "cascade"]
+
+
+def test_stabilisation_counts_from_when_a_switch_was_made() -> None:
+    life = _serving("large")
+    life.step(sample(2.0, cpu=0.95), serving="large", in_flight=1)
+    assert life.step(sample(20.0), serving="medium").stabilization_until == 320.0
+
+
+def test_an_upgrade_under_way_is_called_off_when_pressure_comes() -> None:
+    life = _serving("medium")
+    decisions = life.steps((sample(at * _EVERY) for at in range(1, 7)), serving="medium")
+    assert decisions[-1].kind is Kind.UPGRADE
+    decision = life.step(sample(302.0, cpu=0.92), serving="medium")
+    assert (decision.kind, decision.recommended) == (Kind.DOWNGRADE, "medium")
+    assert life.state.switch is None
+
+
+def test_a_switch_that_is_never_made_is_given_up() -> None:
+    life = _serving("large")
+    life.step(sample(2.0, cpu=0.95), serving="large")
+    life.steps((sample(2.0 + at * _EVERY) for at in range(1, 7)), serving="large")
+    assert life.state.tier == "medium"
+    life.step(sample(332.0), serving="large")
+    assert life.state.tier == "large"
+
+
+def test_a_switch_by_somebody_else_is_taken_over_and_counts_as_a_change() -> None:
+    life = _serving("small")
+    decision = life.step(sample(40.0), serving="large")
+    assert (decision.recommended, decision.stabilization_until) == ("large", 340.0)
+
+
+def test_after_a_long_gap_stabilisation_begins_anew() -> None:
+    life = _stabilised()
+    decision = life.step(sample(1000.0))
+    assert (decision.kind, decision.stabilization_until) == (Kind.HOLD, 1300.0)
+
+
+def test_a_clock_that_goes_back_begins_stabilisation_anew() -> None:
+    decision = _stabilised().step(sample(10.0))
+    assert (decision.kind, decision.stabilization_until) == (Kind.HOLD, 310.0)
+
+
+def test_a_predicted_surge_blocks_upgrades_and_nothing_else() -> None:
+    life = _stabilised()
+    decision = life.step(sample(300.0), surge_predicted=True)
+    assert decision.kind is Kind.HOLD
+    assert decision.reason.startswith("medium stays: a surge is predicted, and large is slower")
+    assert life.step(sample(302.0, cpu=0.9), surge_predicted=True).kind is Kind.DOWNGRADE
+
+
+def test_a_model_that_fails_is_stepped_down_from_though_the_host_is_idle() -> None:
+    life = _serving("large")
+    failing = {"large": Performance(model="large", requests=10, failures=2)}
+    decision = life.step(sample(2.0), serving="large", performance=failing)
+    assert decision.reason == (
+        "2 of 10 requests to large failed, 20 % or more: step down from large to medium"
+    )
+
+
+def test_a_slow_model_is_stepped_down_from_if_a_limit_is_set() -> None:
+    slow = {"large": Performance(model="large", requests=10, p95_seconds=31.0)}  # type: ignore[arg-type]
+    assert _serving("large").step(sample(2.0), performance=slow).kind is Kind.HOLD
+    life = _serving("large", Settings(limits=Limits(p95_seconds=30.0)))  # type: ignore[arg-type]
+    assert life.step(sample(2.0), serving="large", performance=slow).kind is Kind.DOWNGRADE
+
+
+def test_what_failed_before_is_not_upgraded_to() -> None:
+    failing = {"large": Performance(model="large", requests=10, failures=9)}
+    assert _stabilised().step(sample(300.0), performance=failing).kind is Kind.HOLD
+
+
+_ON_GPU = Settings(
+    catalogue=catalogue(
+        spec("cpu", 2.0), spec("half", 8.0, gpu=True), spec("full", 18.0, gpu=True)
+    )
+)
+
+
+def test_when_the_gpu_vanishes_what_fits_the_host_is_recommended_at_once() -> None:
+    life = Life(_ON_GPU)
+    assert life.step(sample(gpus=[gpu(18.5)]), serving="full").recommended == "full"
+    decision = life.step(sample(2.0), serving="full")
+    assert (decision.kind, decision.recommended) == (Kind.DOWNGRADE, "cpu")
+    assert decision.reason == "full needs a GPU, 0 are there: step down from full to cpu"
+
+
+def test_pressure_on_the_host_moves_no_model_from_a_gpu_into_it() -> None:
+    life = Life(_ON_GPU)
+    life.step(sample(gpus=[gpu(8.5)]), serving="half")
+    decision = life.step(sample(2.0, cpu=0.95, gpus=[gpu(8.5)]), serving="half")
+    assert (decision.kind, decision.recommended) == (Kind.HOLD, "half")
+
+
+@pytest.mark.parametrize(("used", "kind"), [(23.2, Kind.HOLD), (23.29, Kind.DOWNGRADE)])
+def test_gpu_memory_has_a_threshold_of_its_own(used: float, kind: Kind) -> None:
+    life = Life(_ON_GPU)
+    life.step(sample(gpus=[gpu(18.5)]), serving="full")
+    assert life.step(sample(2.0, gpus=[gpu(used)]), serving="full").kind is kind
+
+
+def test_of_a_tier_the_model_that_does_badly_is_recommended_last() -> None:
+    two = catalogue(spec("small", 2.0), spec("large", 20.0))
+    both = (two.models[0], spec("other", 2.0), two.models[1])
+    life = Life(
+        Settings(
+            catalogue=type(two)(
+                models=(
+                    both[0],
+                    type(both[1])(name="other", tier="small", memory_bytes=2 * GIB),
+                    both[2],
+                ),
+                tiers=two.tiers,
+            )
+        )
+    )
+    failing = {"small": Performance(model="small", requests=10, failures=9)}
+    life.step(sample(), serving="large")
+    assert life.step(sample(2.0, cpu=0.95), serving="large", performance=failing).model == "other"
+
+
+def test_a_tier_that_is_gone_after_a_reload_is_forgotten() -> None:
+    life = _on_medium()
+    life.settings = Settings(catalogue=catalogue(spec("tiny", 1.0)))
+    assert life.step(sample(2.0)).recommended is None
