@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.performance import Performance
+from surge_exporter.scaling.preflight import answer
 from surge_exporter.scaling.resources import GIB, Gpu, Sample
 from surge_exporter.scaling.scaler import Advice, Decision, Inputs, Kind, Settings, State, step
 from surge_exporter.scaling.stabilize import advise, smallest
@@ -202,6 +203,25 @@ def test_it_goes_one_step_at_a_time(catalogue: Catalogue, life: list[Happening])
         if decision.kind is not Kind.HOLD and inputs.serving == before.serving:
             old, new = _rank(catalogue, before.tier), _rank(catalogue, decision.recommended)
             assert new == -1 or old == -1 or abs(new - old) <= 1
+
+
+@patient
+@given(catalogues, lives, st.integers(0, 3))
+def test_preflight_allows_and_recommends_only_what_fits(
+    catalogue: Catalogue, life: list[Happening], asked: int
+) -> None:
+    model = catalogue.models[asked].name if asked < len(catalogue.models) else None
+    for _, inputs, _, state in _live(catalogue, life):
+        given_answer = answer(inputs, state, Settings(catalogue=catalogue), model=model)
+        loaded = catalogue.find(inputs.serving) or catalogue.find(state.model)
+        assert given_answer.reason
+        for name in {
+            given_answer.recommended_model,
+            given_answer.model if given_answer.allowed else None,
+        } - {None}:
+            spec = catalogue.find(name)
+            assert spec is not None
+            assert is_eligible(spec, inputs.sample, loaded=loaded, margin_ratio=0.1).ok
 
 
 @patient

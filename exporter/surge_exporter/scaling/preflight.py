@@ -129,8 +129,13 @@ def _instead(spec: ModelSpec | None, view: View) -> ModelSpec | None:
 
 
 def _smaller(spec: ModelSpec, view: View) -> ModelSpec | None:
-    as_tier = replace(view, state=replace(view.state, tier=spec.tier), current=spec)
-    return as_tier.smaller(as_tier.demands())
+    """Return what to step down to from a model; what is not loaded gives up no memory."""
+    if spec == view.loaded:
+        below = replace(view, state=replace(view.state, tier=spec.tier), current=spec)
+        return below.smaller(below.demands())
+    catalogue = view.settings.catalogue
+    lower = reversed(catalogue.tiers[: catalogue.rank(spec.tier)])
+    return next((fitting for tier in lower for fitting in view.fitting(tier)), None)
 
 
 def _permission(spec: ModelSpec | None, view: View) -> str:

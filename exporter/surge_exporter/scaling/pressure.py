@@ -6,12 +6,17 @@ from typing import NamedTuple
 from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.decisions import Inputs, Settings
 from surge_exporter.scaling.performance import trouble
-from surge_exporter.scaling.resources import CPU, GPU_MEMORY, MEMORY, Sample
+from surge_exporter.scaling.resources import CPU, GPU_MEMORY, MEMORY, RESOURCES, Sample
 from surge_exporter.scaling.tiers import ModelSpec, free_bytes, is_eligible
 from surge_exporter.scaling.trend import Trend, crosses_within, trend
 from surge_exporter.scaling.words import gib, percent, seconds
 
 _SPOKEN = {CPU: "CPU", MEMORY: "memory", GPU_MEMORY: "GPU memory"}
+
+_LATE_PART = 0.25
+
+Trends = Mapping[str, tuple[Trend, ...]]
+"""By resource; none where too little is known."""
 
 
 class Demand(NamedTuple):
@@ -22,28 +27,34 @@ class Demand(NamedTuple):
     """Whether moving the model from a GPU into the host would make it worse."""
 
 
-def trends(inputs: Inputs, settings: Settings, *, since: UnixSeconds) -> Mapping[str, Trend]:
-    """Return the trends by resource, of the samples since a change and before the newest one.
+def trends(inputs: Inputs, settings: Settings, *, since: UnixSeconds) -> Trends:
+    """Return the trends of what was sampled since a change and before the newest sample.
 
-    A change of the model breaks the line: what was before it says nothing of what comes.
+    A change of the model breaks the line: what was before it says nothing of what comes. Beside
+    the window's trend, the first, is that of its last quarter: a rise that began minutes ago
+    bends the long line long before it lifts it.
     """
-    thresholds = settings.thresholds
-    begin = max(since, UnixSeconds(inputs.sample.at - thresholds.trend_window_seconds))
-    found = (
-        trend(
-            inputs.history,
-            resource,
-            after=begin,
-            before=inputs.sample.at,
-            least_span_seconds=thresholds.lead_seconds,
+    thresholds, newest = settings.thresholds, inputs.sample.at
+    return {
+        resource: tuple(
+            found
+            for part in (1.0, _LATE_PART)
+            if (
+                found := trend(
+                    inputs.history,
+                    resource,
+                    after=max(since, UnixSeconds(newest - part * thresholds.trend_window_seconds)),
+                    before=newest,
+                    least_span_seconds=thresholds.lead_seconds,
+                )
+            )
         )
-        for resource in (CPU, MEMORY, GPU_MEMORY)
-    )
-    return {one.resource: one for one in found if one is not None}
+        for resource in RESOURCES
+    }
 
 
 def demands(
-    current: ModelSpec, inputs: Inputs, settings: Settings, rising: Mapping[str, Trend]
+    current: ModelSpec, inputs: Inputs, settings: Settings, rising: Trends
 ) -> list[Demand]:
     """Return all that demands a smaller model than the current one."""
     return [
@@ -59,7 +70,7 @@ def obstacles(
     loaded: ModelSpec | None,
     inputs: Inputs,
     settings: Settings,
-    rising: Mapping[str, Trend],
+    rising: Trends,
 ) -> Iterator[str]:
     """Yield each reason why a larger model should not be loaded."""
     limit = settings.thresholds.upgrade_below
@@ -104,13 +115,13 @@ def poor_performance(spec: ModelSpec, inputs: Inputs, settings: Settings) -> Ite
         yield said
 
 
-def _of_gpu(inputs: Inputs, settings: Settings, rising: Mapping[str, Trend]) -> Iterator[Demand]:
+def _of_gpu(inputs: Inputs, settings: Settings, rising: Trends) -> Iterator[Demand]:
     if inputs.sample.gpus:
         limit = settings.thresholds.gpu_degrade_from
         yield from _at_or_towards((GPU_MEMORY,), limit, inputs, settings, rising)
 
 
-def _of_host(inputs: Inputs, settings: Settings, rising: Mapping[str, Trend]) -> Iterator[Demand]:
+def _of_host(inputs: Inputs, settings: Settings, rising: Trends) -> Iterator[Demand]:
     limit = settings.thresholds.degrade_from
     yield from _at_or_towards((MEMORY, CPU), limit, inputs, settings, rising)
 
@@ -126,7 +137,7 @@ def _at_or_towards(
     limit: float,
     inputs: Inputs,
     settings: Settings,
-    rising: Mapping[str, Trend],
+    rising: Trends,
 ) -> Iterator[Demand]:
     for resource in resources:
         if demand := _over(resource, inputs.sample, limit):
@@ -144,17 +155,17 @@ def _over(resource: str, sample: Sample, limit: float) -> Demand | None:
 
 
 def _crossing(
-    resource: str, inputs: Inputs, settings: Settings, rising: Mapping[str, Trend], limit: float
+    resource: str, inputs: Inputs, settings: Settings, rising: Trends, limit: float
 ) -> str | None:
     """Return what a trend says that will cross the limit soon, if one does."""
-    found, thresholds = rising.get(resource), settings.thresholds
-    level = inputs.sample.pressure.get(resource)
-    if found is None or level is None:
-        return None
+    thresholds, level = settings.thresholds, inputs.sample.pressure.get(resource)
     lead, deviations = thresholds.lead_seconds, thresholds.trend_deviations
-    if not crosses_within(found, level, limit, lead_seconds=lead, deviations=deviations):
+    if level is None or not rising.get(resource):
         return None
-    slowly = 60.0 * found.at_least(deviations)
+    steepest = max(rising[resource], key=lambda found: found.at_least(deviations))
+    if not crosses_within(steepest, level, limit, lead_seconds=lead, deviations=deviations):
+        return None
+    slowly = 60.0 * steepest.at_least(deviations)
     return (
         f"{_SPOKEN[resource]} is {percent(level)} used and rises by"
         f" {100 * slowly:.2g} points a minute or more: {percent(limit)} within {seconds(lead)}"

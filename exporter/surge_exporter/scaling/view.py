@@ -1,12 +1,13 @@
 """What the host could serve with, as one sample shows it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.decisions import Inputs, Settings, State
 from surge_exporter.scaling.pressure import (
     Demand,
+    Trends,
     demands,
     misfit,
     obstacles,
@@ -14,7 +15,6 @@ from surge_exporter.scaling.pressure import (
     trends,
 )
 from surge_exporter.scaling.tiers import ModelSpec, largest_device
-from surge_exporter.scaling.trend import Trend
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class View:
     """None if nobody says what serves, or it is not in the catalogue."""
     current: ModelSpec | None
     """The model recommended so far."""
-    trends: Mapping[str, Trend]
+    trends: Trends
 
     @classmethod
     def of(cls, state: State, inputs: Inputs, settings: Settings) -> "View":

@@ -1,0 +1,103 @@
+from surge_exporter.scaling.performance import Performance
+from surge_exporter.scaling.preflight import RETRY_SECONDS, Operation, Preflight, answer
+from surge_exporter.scaling.resources import Sample
+from surge_exporter.scaling.scaler import Inputs, State
+from tests.resources import Life, sample
+
+
+def _ask(life: Life, found: Sample, model: str | None = None, **others: object) -> Preflight:
+    inputs = Inputs(now=found.at, sample=found, **others)  # type: ignore[arg-type]
+    return answer(inputs, life.state, life.settings, model=model)
+
+
+def _serving(name: str, *, available: float = 10.0) -> Life:
+    life = Life()
+    life.step(sample(available=available), serving=name)
+    return life
+
+
+def test_before_the_first_sample_was_judged_the_largest_that_fits_is_allowed() -> None:
+    given = _ask(Life(), sample(available=20.0))
+    assert (given.allowed, given.model, given.tier) == (True, "medium", "medium")
+    assert given.recommended_model == "medium"
+    assert given.retry_after_seconds is None
+
+
+def test_an_idle_host_goes_on_with_what_serves() -> None:
+    given = _ask(_serving("large"), sample(2.0), serving="large")
+    assert (given.allowed, given.model) == (True, "large")
+    assert given.reason == "large may serve (CPU 10 %, memory 6.2 %)"
+
+
+def test_a_model_that_nobody_knows_is_denied_and_need_not_be_asked_for_again() -> None:
+    given = _ask(_serving("small"), sample(2.0), "gpt", serving="small")
+    assert not given.allowed
+    assert given.reason == "gpt is not one of the 3 models configured"
+    assert (given.recommended_model, given.retry_after_seconds) == ("small", None)
+
+
+def test_what_this_machine_can_never_hold_need_not_be_asked_for_again() -> None:
+    given = _ask(Life(), sample(available=7.0, total=8.0), "large")
+    assert (given.allowed, given.retry_after_seconds) == (False, None)
+    assert given.recommended_model == "small"
+
+
+def test_what_does_not_fit_now_may_be_asked_for_again() -> None:
+    given = _ask(Life(), sample(available=15.0), "large")
+    assert (given.allowed, given.retry_after_seconds) == (False, RETRY_SECONDS)
+
+
+def test_under_pressure_a_smaller_model_is_recommended_in_place_of_what_serves() -> None:
+    given = _ask(_serving("large"), sample(2.0, cpu=0.95), serving="large")
+    assert (given.allowed, given.recommended_model) == (False, "medium")
+    assert given.reason == "CPU is 95 % used, 90 % or more"
+
+
+def test_the_smallest_model_serves_under_any_pressure() -> None:
+    found = sample(2.0, cpu=1.0, available=0.1)
+    assert _ask(_serving("small"), found, serving="small").allowed
+
+
+def test_a_smaller_model_may_be_loaded_under_pressure() -> None:
+    assert _ask(_serving("large"), sample(2.0, cpu=0.95), "small", serving="large").allowed
+
+
+def test_a_larger_model_waits_for_stabilisation() -> None:
+    life = _serving("small")
+    given = _ask(life, sample(100.0), "medium", serving="small")
+    assert (given.allowed, given.retry_after_seconds) == (False, 200.0)
+    assert given.reason == "medium is larger than small: upgrades wait 200 s more"
+    assert _ask(life, sample(300.0), "medium", serving="small").allowed
+
+
+def test_a_larger_model_is_denied_while_a_surge_is_predicted() -> None:
+    life = _serving("small")
+    given = _ask(life, sample(300.0), "medium", serving="small", surge_predicted=True)
+    assert not given.allowed
+
+
+def test_a_model_that_fails_is_denied_while_there_is_a_smaller_one() -> None:
+    failing = {"large": Performance(model="large", requests=5, failures=5)}
+    given = _ask(_serving("large"), sample(2.0), serving="large", performance=failing)
+    assert (given.allowed, given.recommended_model) == (False, "medium")
+
+
+def test_a_model_that_is_being_replaced_is_denied_until_the_switch_is_made() -> None:
+    life = _serving("large")
+    life.step(sample(2.0, cpu=0.95), serving="large", in_flight=1)
+    given = _ask(life, sample(12.0), "large", serving="large", in_flight=1)
+    assert (given.allowed, given.recommended_model) == (False, "medium")
+    assert given.retry_after_seconds == 20.0
+
+
+def test_where_nothing_fits_the_answer_says_so() -> None:
+    given = _ask(Life(), sample(available=0.5, total=1.0))
+    assert (given.allowed, given.model, given.recommended_model) == (False, None, None)
+    assert given.reason == "none of the 3 models fits"
+
+
+def test_the_answer_repeats_the_operation() -> None:
+    found = sample()
+    inputs = Inputs(now=found.at, sample=found)
+    given = answer(inputs, State(), Life().settings, operation=Operation.LOAD)
+    assert given.operation is Operation.LOAD
