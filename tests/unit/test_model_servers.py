@@ -1,6 +1,8 @@
 """The adapters against servers on loopback that answer, fail, hang and end in the middle."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -247,3 +249,10 @@ def test_a_kind_and_a_url_make_a_server() -> None:
 def test_a_url_that_is_none_is_refused(url: str | None) -> None:
     with pytest.raises(ValueError, match="expected"):
         connect(ServerKind.OPENAI, url)
+
+
+def test_who_has_no_model_server_does_not_pay_for_one() -> None:
+    """The HTTP library is imported with the first server."""
+    code = "import sys, surge_exporter.cli; print('urllib3' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert found.stdout == b"False\n"

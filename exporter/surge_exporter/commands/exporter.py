@@ -193,6 +193,7 @@ class Exporter:
                 "listen addresses changed, a restart is needed to use them configured=%s",
                 ",".join(config.web.listen_addresses),
             )
+        self.switching.configure(config.scaling)  # first: it may refuse
         cycle, tail, recall = None, None, None
         if current is not None and before is not None and _reads_the_same(config, before):
             cycle, tail, recall = current.cycle, current.tail, current.recall
@@ -206,7 +207,6 @@ class Exporter:
         self._config = config
         tuning = configuration.tuning(config)
         cycle.set_surge_factors(**surge_factors(tuning))
-        self.switching.configure(config.scaling)
         self.sampler.configure(sampling(config.scaling))
         return Pipeline(
             cycle=cycle,
