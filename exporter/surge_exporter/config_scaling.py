@@ -78,7 +78,7 @@ class ThresholdsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         ),
     ] = _DEFAULT.least_available_bytes / GIB
     margin_ratio: Annotated[
-        float, _ratio("What must be left of a model's memory beside it, as a part of its size.")
+        float, _ratio("How much more than it needs must be free for a model, as a part of that.")
     ] = _DEFAULT.margin_ratio
     stabilization_seconds: Annotated[
         float, _seconds("After a change nothing larger is recommended for so long.")

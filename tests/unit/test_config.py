@@ -32,11 +32,16 @@ from surge_exporter.config_scaling import (
     ServerConfig,
     ServerKind,
     ThresholdsConfig,
+    scaler_settings,
 )
 from surge_exporter.core.cycle import Telemetry
 from surge_exporter.core.records import REQUEST_FIELDS
 from surge_exporter.core.ticks import TICK_FIELDS
 from surge_exporter.model import Seconds, Severity
+from surge_exporter.scaling.decisions import Settings, Thresholds
+from surge_exporter.scaling.performance import Limits
+from surge_exporter.scaling.resources import GIB
+from surge_exporter.scaling.tiers import ModelSpec
 from surge_exporter.signals import BATCH_CALLERS, SIGNALS, default_tuning
 
 TESTDATA = Path(__file__).parent.parent / "testdata"
@@ -268,6 +273,29 @@ def test_the_yaml_of_a_configuration_says_every_threshold_and_parameter() -> Non
         }
         for signal in SIGNALS
     }
+
+
+def test_without_a_section_the_scaler_has_its_own_defaults() -> None:
+    assert scaler_settings(Config().scaling) == Settings()
+
+
+def test_the_scaler_decides_by_what_is_configured() -> None:
+    config = parse(
+        "scaling:\n"
+        "  thresholds: {degrade_from: 0.85, least_available_gib: 0.5, p95_seconds: 30}\n"
+        "  models:\n"
+        "    - {name: 'hermes4:70b', tier: large, memory_gib: 40, gpu: true}\n"
+        "    - {name: 'llama3.2:3b', tier: small, memory_gib: 2.5}\n"
+    )
+
+    settings = scaler_settings(config.scaling)
+
+    assert settings.thresholds == Thresholds(degrade_from=0.85, least_available_bytes=GIB // 2)
+    assert settings.limits == Limits(p95_seconds=Seconds(30.0))
+    assert settings.catalogue.tiers == ("small", "large")
+    assert settings.catalogue.of_tier("large") == (
+        ModelSpec(name="hermes4:70b", tier="large", memory_bytes=40 * GIB, needs_gpu=True),
+    )
 
 
 NUMBERS = st.floats(min_value=0, max_value=1e9)

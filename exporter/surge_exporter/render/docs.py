@@ -76,14 +76,23 @@ def sample_config(settings: Sequence[Setting]) -> str:
     section: tuple[str, ...] = ()
     for setting in settings:
         if setting.path[:-1] != section:
+            lines += ["", *_headings(section, setting.path[:-1])]
             section = setting.path[:-1]
-            lines += ["", f"{'.'.join(section)}:"]
         indent = "  " * len(section)
         if not section:
             lines.append("")
         lines.append(f"{indent}# {setting.about}")
         lines.append(f"{indent}{setting.path[-1]}: {setting.default}")
     return "\n".join(lines) + "\n"
+
+
+def _headings(before: tuple[str, ...], section: tuple[str, ...]) -> Iterator[str]:
+    """Yield the keys that lead from one section to the next; a section follows what it is in."""
+    shared = 0
+    while before[shared : shared + 1] == section[shared : shared + 1] != ():
+        shared += 1
+    for depth, name in enumerate(section[shared:], shared):
+        yield f"{'  ' * depth}{name}:"
 
 
 def fill(text: str, sections: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Protocol
 
-from surge_exporter.model import Seconds, UnixSeconds
+from surge_exporter.model import Seconds
 from surge_exporter.runtime.clock import Clock, Waker
 from surge_exporter.runtime.performance import Surroundings
 from surge_exporter.runtime.resources import SETTLE_SECONDS
@@ -281,7 +281,9 @@ class Sampler:
 
     def _decide(self, inputs: Inputs, settings: Settings) -> None:
         self._history.append(inputs.sample)
-        self._trends = trends(inputs, settings, since=self._state.changed_at or UnixSeconds(0.0))
+        found = trends(inputs, settings, since=self._state.changed_at)
+        # The first is that of the whole window, the others are of its end.
+        self._trends = {resource: of[0] for resource, of in found.items() if of}
         decision, self._state = step(self._state, inputs, settings)
         self._decision = decision
         if decision.kind is not Kind.HOLD:
