@@ -3,6 +3,7 @@ import pytest
 from surge_exporter.scaling.performance import Limits, Performance
 from surge_exporter.scaling.resources import GIB
 from surge_exporter.scaling.scaler import Decision, Kind, Settings, Thresholds
+from surge_exporter.scaling.tiers import ModelSpec
 from tests.resources import Life, catalogue, gpu, sample, spec
 
 _EVERY = 50.0
@@ -338,3 +339,38 @@ def test_a_tier_that_is_gone_after_a_reload_is_forgotten() -> None:
     life = _on_medium()
     life.settings = Settings(catalogue=catalogue(spec("tiny", 1.0)))
     assert life.step(sample(2.0)).recommended is None
+
+
+def test_what_no_longer_fits_is_left_at_once_also_in_a_cascade() -> None:
+    life = Life(_ON_GPU)
+    life.step(sample(gpus=[gpu(18.5)]), serving="full")
+    life.step(sample(2.0, cpu=0.95, gpus=[gpu(18.5)]), serving="full")
+    life.step(sample(4.0, cpu=0.95, gpus=[gpu(8.5)]), serving="half")
+    decision = life.step(sample(6.0, cpu=0.95), serving="half")
+    assert (decision.kind, decision.recommended) == (Kind.CASCADE, "cpu")
+
+
+def _margin_free(*specs: ModelSpec) -> Life:
+    return Life(Settings(catalogue=catalogue(*specs), thresholds=Thresholds(margin_ratio=0.0)))
+
+
+def test_exactly_80_percent_once_loaded_is_too_much() -> None:
+    life = _margin_free(spec("medium", 8.0), spec("large", 20.0))
+    said = life.step(sample(available=20.0, total=40.0), serving="medium").reason
+    assert said == "medium stays: with large memory would be 80 % used, not under 80 %"
+
+
+def test_a_gib_must_be_left_once_a_model_is_loaded() -> None:
+    life = _margin_free(spec("small", 1.0), spec("medium", 2.1))
+    said = life.step(sample(available=2.05, total=4.0), serving="small").reason
+    assert said == "small stays: with medium 973 MiB of memory would be left, under 1.0 GiB"
+
+
+def test_a_tier_that_this_machine_could_hold_is_not_passed_over_for_a_larger_one() -> None:
+    life = _margin_free(spec("a", 1.0), spec("b", 20.0, gpu=True), spec("c", 4.0))
+    full = [gpu(20.0)]
+    decisions = life.steps((sample(at * _EVERY, gpus=full) for at in range(10)), serving="a")
+    assert {decision.recommended for decision in decisions} == {"a"}
+    without = Life(life.settings)
+    without.steps((sample(at * _EVERY) for at in range(7)), serving="a")
+    assert without.state.tier == "c"

@@ -16,6 +16,7 @@ from tests.scaling_picture import afternoon
 
 _RECORDED = Path(__file__).parent.parent / "testdata" / "host.csv"
 _SETTINGS = Settings()
+_BELOW = Settings(catalogue=catalogue(spec("one", 1.0), spec("two", 2.0)))
 
 
 def _changes(moments: list[Moment]) -> list[tuple[float, str, str | None]]:
@@ -44,6 +45,14 @@ def test_a_ramp_is_answered_before_it_reaches_the_threshold() -> None:
     first = next(moment for moment in moments if moment.decision.kind is Kind.DOWNGRADE)
     assert first.sample.memory_ratio < 0.9
     assert "rises by" in first.decision.reason
+
+
+def test_a_rise_after_a_flat_while_is_not_hidden_by_it() -> None:
+    rise = synthetic.ramp(0.7, 0.95, 420.0)
+    memory = synthetic.noisy(lambda t: rise(max(0.0, t - 590.0)), 0.01)
+    moments = list(run(synthetic.trace(1100.0, memory=memory, memory_gib=48.0), _BELOW))
+    first = next(moment for moment in moments if moment.decision.kind is Kind.DOWNGRADE)
+    assert first.sample.memory_ratio < 0.86
 
 
 def test_a_slow_leak_is_answered_at_most_two_minutes_early() -> None:
