@@ -1,6 +1,7 @@
 """The adapters against servers on loopback that answer, fail, hang and end in the middle."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -256,3 +257,20 @@ def test_who_has_no_model_server_does_not_pay_for_one() -> None:
     code = "import sys, surge_exporter.cli; print('urllib3' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert found.stdout == b"False\n"
+
+
+def test_a_connection_that_the_server_gave_up_meanwhile_is_no_fault() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Ollama(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+        def serve() -> None:
+            listener.accept()[0].close()
+            connection, _ = listener.accept()
+            connection.recv(65536)
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"models": []}')
+            connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert server.models() == ()
+        thread.join()

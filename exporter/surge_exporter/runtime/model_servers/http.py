@@ -114,14 +114,7 @@ class Http:
         timeout = urllib3.Timeout(connect=self._timeouts.connect_seconds, read=wait)
         answer = None
         try:
-            answer = self._pool.request(
-                method,
-                self._url + path,
-                json=body,
-                timeout=timeout,
-                preload_content=False,
-                redirect=False,
-            )
+            answer = self._send(method, path, body, timeout)
             self._check(answer, asked)
             if slow:
                 self._be_quick(answer)
@@ -140,6 +133,32 @@ class Http:
             if answer is not None:
                 # Of a stream read to its end nothing is left to close: it went back to the pool.
                 answer.close()
+
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None, timeout: "urllib3.Timeout"
+    ) -> "urllib3.BaseHTTPResponse":
+        """Send a request; once more if the connection was one that the server just gave up.
+
+        Servers close idle connections when they like, also while a request is on its way.
+        """
+        from urllib3.exceptions import ProtocolError  # noqa: PLC0415 - as above
+
+        def send() -> "urllib3.BaseHTTPResponse":
+            return self._pool.request(
+                method,
+                self._url + path,
+                json=body,
+                timeout=timeout,
+                preload_content=False,
+                redirect=False,
+            )
+
+        try:
+            return send()
+        except ProtocolError as error:
+            if not isinstance(error.args[-1], ConnectionError):
+                raise
+            return send()
 
     def _silence(self, wait: Seconds, *, answered: bool) -> Seconds:
         return self._timeouts.read_seconds if answered else wait
@@ -189,7 +208,9 @@ def _reason(error: Exception) -> str:
     >>> _reason(OSError("HTTPConnection(host='x'): Failed to connect: refused"))
     'refused'
     """
-    cause = error.__cause__ or error.__context__
+    inner = error.args[-1] if error.args else None
+    cause = inner if isinstance(inner, Exception) else error.__cause__ or error.__context__
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
-    return str(error).rpartition(": ")[2] or type(error).__name__
+    words = str(cause if isinstance(inner, Exception) else error).rpartition(": ")[2]
+    return " ".join(words.split()) or type(error).__name__
