@@ -3,9 +3,10 @@
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+MODELS_VENV := .venv-models
 DATA ?= ../shared/data/demand
 
-.PHONY: help demo test lint unit e2e picture dashboards-pictures render bench bench-verdict fuzz soak clean
+.PHONY: help demo test lint unit e2e picture dashboards-pictures render bench bench-verdict fuzz soak models-live clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
@@ -57,8 +58,11 @@ soak: $(VENV)/.developed ## Run 20 000 random histories of a log directory, and 
 	@SURGE_HISTORIES=20000 $(BIN)/pytest -n 2 --timeout 3600 tests/prop/test_tail_histories.py tests/prop/test_tail_restarts.py
 	@$(BIN)/python -m tests.soak
 
+models-live: $(VENV)/.developed $(MODELS_VENV)/.installed ## Degrade a real llama.cpp server on tiny models (builds it once: minutes)
+	@SURGE_LLAMA_PYTHON=$(abspath $(MODELS_VENV))/bin/python $(BIN)/pytest tests/live
+
 clean: ## Remove everything that was built or installed here
-	rm -rf $(VENV) $(BENCH_VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) $(MODELS_VENV) dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf tests/grafana/node_modules tests/grafana/ui/node_modules
 
 $(VENV)/.installed: pyproject.toml deploy/venv.sh
@@ -73,4 +77,11 @@ $(VENV)/.developed: $(VENV)/.installed
 $(BENCH_VENV)/.installed: pyproject.toml deploy/venv.sh
 	@deploy/venv.sh $(BENCH_VENV)
 	@$(BENCH_VENV)/bin/pip install --quiet --editable . --group bench
+	@touch $@
+
+# Text models need none of the image and sound parts, and a test no instructions of this CPU alone.
+$(MODELS_VENV)/.installed: pyproject.toml deploy/venv.sh
+	@deploy/venv.sh $(MODELS_VENV)
+	@CMAKE_ARGS="-DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF -DGGML_NATIVE=OFF -DCMAKE_CXX_FLAGS=-O1 -DCMAKE_C_FLAGS=-O1" \
+		$(MODELS_VENV)/bin/pip install --quiet --group models
 	@touch $@

@@ -6,6 +6,7 @@ from surge_exporter import __version__
 from surge_exporter.commands.backtest import backtest
 from surge_exporter.commands.check_config import check_config
 from surge_exporter.commands.demo import demo
+from surge_exporter.commands.models import models
 from surge_exporter.commands.preflight import preflight
 from surge_exporter.commands.render import render
 from surge_exporter.commands.replay import replay
@@ -17,6 +18,7 @@ COMMANDS: tuple[click.Command, ...] = (
     serve,
     report,
     preflight,
+    models,
     replay,
     backtest,
     render,

@@ -15,6 +15,7 @@ from surge_exporter import config as configuration
 from surge_exporter.commands import options
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.commands.prose import runbooks
+from surge_exporter.commands.switching import Switching
 from surge_exporter.config import Config
 from surge_exporter.config_scaling import ScalingConfig, scaler_settings
 from surge_exporter.core.cycle import Cycle
@@ -85,7 +86,10 @@ class Exporter:
             waker=QueueWaker(),
             build=lambda sampling: Resources(host_clock or clock, cgroup=Cgroup(sampling.cgroup)),
             surroundings=self._surroundings,
+            serving=lambda: self.switching.serving(),  # noqa: PLW0108 - it is made below
         )
+        self.switching = Switching(self.sampler.preflight, host_clock or clock)
+        self.sampler.listen(self.switching.hear)
         self._watcher = NoWatcher() if poll_only else Watcher(waker.wake, clock)
         try:
             self.loop = Loop(
@@ -118,6 +122,7 @@ class Exporter:
         try:
             self.loop.run()
         finally:
+            self.switching.stop()
             self.sampler.stop()
             watching.join(_FAREWELL_SECONDS)
             self._watcher.stop()
@@ -188,6 +193,7 @@ class Exporter:
                 "listen addresses changed, a restart is needed to use them configured=%s",
                 ",".join(config.web.listen_addresses),
             )
+        self.switching.configure(config.scaling)  # first: it may refuse
         cycle, tail, recall = None, None, None
         if current is not None and before is not None and _reads_the_same(config, before):
             cycle, tail, recall = current.cycle, current.tail, current.recall

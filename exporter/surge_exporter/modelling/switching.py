@@ -1,0 +1,165 @@
+"""Switches from one model to another: drain, unload, load, fall back, and tell of it."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from surge_exporter.model import Seconds
+from surge_exporter.modelling.events import Announcer
+from surge_exporter.modelling.gate import Gate
+from surge_exporter.modelling.ladder import Ladder
+from surge_exporter.modelling.record import Record
+from surge_exporter.modelling.values import Phase, ScalingEvent
+from surge_exporter.runtime.clock import Clock
+from surge_exporter.runtime.model_servers.protocol import Fault, ModelServer, ModelServerError
+from surge_exporter.scaling.decisions import Kind
+
+_log = logging.getLogger(__name__)
+
+
+class Switcher:
+    """Makes switches, each on the thread that asks for it, one at a time.
+
+    `_events` is only written by who is switching, and replaced as a whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: ModelServer,
+        ladder: Ladder,
+        gate: Gate,
+        record: Record,
+        announcer: Announcer,
+        may_load: Callable[[str], bool],
+        clock: Clock,
+    ) -> None:
+        self._server = server
+        self._ladder = ladder
+        self._gate = gate
+        self._record = record
+        self._announcer = announcer
+        self._may_load = may_load
+        self._clock = clock
+        self._events: tuple[Mapping[Kind, int], ScalingEvent | None] = ({}, None)
+
+    def events(self) -> tuple[Mapping[Kind, int], ScalingEvent | None]:
+        """Return how many switches were made, by kind, and the last event."""
+        return self._events
+
+    def adopt(self, model: str) -> str | None:
+        """Let a model serve that is loaded already, unless another serves; return which does."""
+        with self._gate.switching(model, lambda current: current is None) as going:
+            if going is not None:
+                self._gate.serve(model)
+        return self._gate.status().current
+
+    def switch(
+        self,
+        model: str,
+        reason: str,
+        *,
+        wanted: Callable[[str | None], bool],
+        kind: Kind | None = None,
+    ) -> bool:
+        """Switch, if that is still wanted once no other switch is going on; say whether it was.
+
+        Where the model can't be loaded, the next one of the ladder is.
+
+        Raises:
+            ModelServerError: no model could be loaded; the one before is asked on.
+        """
+        try:
+            with self._gate.switching(model, wanted) as going:
+                if going is None:
+                    return False
+                kind = kind or self._ladder.kind(going.was, model)
+                self._switch(self._event(kind, going.was, model, reason))
+                return True
+        finally:
+            self._announcer.tell()
+
+    def fall_back(self, model: str, reason: str, kind: Kind = Kind.CASCADE) -> bool:
+        """Have a smaller model serve in place of this one; say whether another serves now.
+
+        Raises:
+            ModelServerError: no model could be loaded.
+        """
+        if self._gate.status().current == model:
+            smaller = next(
+                (found for found in self._ladder.smaller(model) if self._may_load(found.name)),
+                None,
+            )
+            if smaller is not None:
+                self.switch(
+                    smaller.name, reason, wanted=lambda current: current == model, kind=kind
+                )
+        return self._gate.status().current != model
+
+    def _switch(self, event: ScalingEvent) -> None:
+        self._note(event)
+        self._announcer.tell()  # readers may want to know before the drain is over
+        drained = self._gate.drain()
+        event = replace(event, drained_seconds=drained.seconds, cut=drained.cut)
+        was, wanted = event.was, event.model
+        try:
+            model, faults = self._load(str(wanted), was)
+        except ModelServerError as error:
+            reason = f"{event.reason}; {error}"
+            self._note(replace(event, phase=Phase.FAILED, model=was, reason=reason))
+            raise
+        self._gate.serve(model)
+        phase = Phase.FAILED if model == was else Phase.DONE
+        reason = "; ".join((event.reason, *faults))
+        self._note(replace(event, phase=phase, model=model, reason=reason))
+
+    def _load(self, wanted: str, was: str | None) -> tuple[str, list[str]]:
+        """Load a model, or the next one that can be; return it, and why others can't.
+
+        What served goes first: a model that is to replace it may need its memory.
+        """
+        faults: list[str] = []
+        if was is not None:
+            self._unload(was)
+        last: ModelServerError | None = None
+        for spec in self._ladder.to_try(wanted, was):
+            if spec.name not in (wanted, was) and not self._may_load(spec.name):
+                continue
+            try:
+                self._server.load(spec.name)
+            except ModelServerError as error:
+                last = error
+                faults.append(f"{spec.name} can't be loaded: {error.came}")
+                if error.fault is Fault.UNREACHABLE:
+                    break
+                self._record.add(spec.name, seconds=Seconds(0.0), failed=True)
+            else:
+                return spec.name, faults
+        assert last is not None  # noqa: S101 - one at least was tried
+        raise last
+
+    def _unload(self, model: str) -> None:
+        try:
+            self._server.unload(model)
+        except ModelServerError as error:
+            _log.warning("unload failed model=%s error=%s", model, error)
+
+    def _event(self, kind: Kind, was: str | None, model: str, reason: str) -> ScalingEvent:
+        now = self._clock.now()
+        return ScalingEvent(
+            at=now, kind=kind, phase=Phase.STARTED, was=was, model=model, reason=reason
+        )
+
+    def _note(self, event: ScalingEvent) -> None:
+        event = replace(event, at=self._clock.now())
+        counts, _ = self._events
+        if event.phase is Phase.DONE:
+            counts = {**counts, event.kind: counts.get(event.kind, 0) + 1}
+        self._events = (counts, event)
+        self._announcer.add(event)
+        level = logging.WARNING if event.phase is Phase.FAILED else logging.INFO
+        _log.log(
+            level,
+            "switch %s kind=%s from=%s to=%s cut=%d reason=%s",
+            *(event.phase, event.kind, event.was, event.model, event.cut, event.reason),
+        )
