@@ -110,7 +110,11 @@ def _scrape(exporter: SetExporter, host: _Host, target: dict[str, str], found: S
     now = END
 
     def look() -> Snapshot:
-        return replace(exporter.snapshot(), host=host.at(now))
+        shown, found = exporter.snapshot(), host.at(now)
+        if shown.observation is None or found is None:
+            return replace(shown, host=found)
+        observation = replace(shown.observation, host=found.load)
+        return replace(shown, host=found, observation=observation)
 
     collector = SnapshotCollector(look, timer=lambda: next(times))
     start = int(END - SCRAPED_SECONDS)

@@ -132,3 +132,13 @@ def test_a_model_that_nobody_configured_is_denied() -> None:
 
     assert result.exit_code == 1
     assert result.stdout == "Denied: nope is not one of the 3 models configured\n"
+
+
+def test_without_a_scaler_there_is_no_answer(tmp_path: Path) -> None:
+    config = tmp_path / "surge.yml"
+    config.write_text("scaling: {enabled: false}\n")
+
+    result = run("preflight", "--config.file", str(config))
+
+    assert result.exit_code == 2
+    assert "scaling.enabled is false" in sentence(result)

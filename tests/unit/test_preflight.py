@@ -23,6 +23,11 @@ def test_before_the_first_sample_was_judged_the_largest_that_fits_is_allowed() -
     assert given.retry_after_seconds is None
 
 
+def test_before_anything_serves_the_smallest_is_allowed_under_any_pressure() -> None:
+    assert _ask(Life(), sample(cpu=1.0)).model == "small"
+    assert _ask(Life(), sample(cpu=1.0)).allowed
+
+
 def test_an_idle_host_goes_on_with_what_serves() -> None:
     given = _ask(_serving("large"), sample(2.0), serving="large")
     assert (given.allowed, given.model) == (True, "large")

@@ -344,10 +344,17 @@ def test_a_tier_that_is_gone_after_a_reload_is_forgotten() -> None:
 def test_what_no_longer_fits_is_left_at_once_also_in_a_cascade() -> None:
     life = Life(_ON_GPU)
     life.step(sample(gpus=[gpu(18.5)]), serving="full")
-    life.step(sample(2.0, cpu=0.95, gpus=[gpu(18.5)]), serving="full")
-    life.step(sample(4.0, cpu=0.95, gpus=[gpu(8.5)]), serving="half")
-    decision = life.step(sample(6.0, cpu=0.95), serving="half")
+    life.step(sample(2.0, total=400.0, available=20.0, gpus=[gpu(18.5)]), serving="full")
+    life.step(sample(4.0, total=400.0, available=20.0, gpus=[gpu(8.5)]), serving="half")
+    decision = life.step(sample(6.0, total=400.0, available=20.0), serving="half")
     assert (decision.kind, decision.recommended) == (Kind.CASCADE, "cpu")
+
+
+def test_a_busy_cpu_unloads_no_model_from_a_gpu() -> None:
+    life = Life(_ON_GPU)
+    life.step(sample(gpus=[gpu(18.5)]), serving="full")
+    decision = life.step(sample(2.0, cpu=1.0, gpus=[gpu(18.5)]), serving="full")
+    assert (decision.kind, decision.recommended) == (Kind.HOLD, "full")
 
 
 def _margin_free(*specs: ModelSpec) -> Life:

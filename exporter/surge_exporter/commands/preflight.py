@@ -34,7 +34,7 @@ _ANSWERS = (200, 503)
     type=click.Choice([operation.value for operation in Operation]),
     default=Operation.GENERATE.value,
     show_default=True,
-    help="What is about to start.",
+    help="What is about to start; it is named in the answer, and changes nothing of it.",
 )
 @click.option(
     "--url",
@@ -58,7 +58,10 @@ def preflight(
     Goes by a fresh sample of CPU, memory and GPUs, and says why.
     """
     if url is None:
-        found = _look(options.load_config(config_path), model, Operation(operation))
+        config = options.load_config(config_path)
+        if not config.scaling.enabled:
+            raise Fault("the scaler is off: scaling.enabled is false", USAGE_ERROR)
+        found = _look(config, model, Operation(operation))
     else:
         found = _ask(url, {"operation": operation} | ({"model": model} if model else {}))
     click.echo(json.dumps(found) if as_json else _sentence(found))

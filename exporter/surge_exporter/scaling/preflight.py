@@ -90,6 +90,8 @@ def _denials(spec: ModelSpec | None, model: str | None, view: View) -> Iterator[
         yield _Denial(reason, RETRY_SECONDS if view.could_hold(spec) else None)
     if spec == view.loaded:
         yield from _against_going_on(spec, view)
+    elif view.loaded is None and spec in view.smallest_fitting():
+        return  # a slow answer is better than none
     elif _is_larger(spec, view):
         yield from (_Denial(reason) for reason in view.obstacles(spec))
         yield from _too_early(spec, view)

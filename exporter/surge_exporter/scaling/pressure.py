@@ -61,7 +61,7 @@ def demands(
         *_of_performance(current, inputs, settings),
         *(_of_gpu(inputs, settings, rising) if current.needs_gpu else ()),
         *_of_memory(inputs.sample, settings),
-        *_of_host(inputs, settings, rising),
+        *_of_host(current, inputs, settings, rising),
     ]
 
 
@@ -121,9 +121,13 @@ def _of_gpu(inputs: Inputs, settings: Settings, rising: Trends) -> Iterator[Dema
         yield from _at_or_towards((GPU_MEMORY,), limit, inputs, settings, rising)
 
 
-def _of_host(inputs: Inputs, settings: Settings, rising: Trends) -> Iterator[Demand]:
+def _of_host(
+    current: ModelSpec, inputs: Inputs, settings: Settings, rising: Trends
+) -> Iterator[Demand]:
+    """A smaller model on a GPU frees no CPU, so CPU demands none there."""
     limit = settings.thresholds.degrade_from
-    yield from _at_or_towards((MEMORY, CPU), limit, inputs, settings, rising)
+    resources = (MEMORY,) if current.needs_gpu else (MEMORY, CPU)
+    yield from _at_or_towards(resources, limit, inputs, settings, rising)
 
 
 def _of_memory(sample: Sample, settings: Settings) -> Iterator[Demand]:
