@@ -32,7 +32,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
         memory_total_bytes=32 * GIB,
         memory_available_bytes=24 * GIB,
     )
-    monkeypatch.setattr(models, "_look", lambda _: sample)
+    monkeypatch.setattr(models, "look", lambda _: sample)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_select_fails_if_no_model_fits(
         memory_total_bytes=GIB,
         memory_available_bytes=GIB // 2,
     )
-    monkeypatch.setattr(models, "_look", lambda _: full)
+    monkeypatch.setattr(models, "look", lambda _: full)
     result = run("models", "select", configure())
     assert result.exit_code == 1
     assert sentence(result).startswith("no model may be loaded now: ")

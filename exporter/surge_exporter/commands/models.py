@@ -10,18 +10,14 @@ import click
 
 from surge_exporter import config_scaling
 from surge_exporter.commands import options
-from surge_exporter.commands.exporter import sampling
+from surge_exporter.commands.host import look
 from surge_exporter.commands.options import USAGE_ERROR, Fault
-from surge_exporter.config import Config
 from surge_exporter.config_scaling import ServerKind
 from surge_exporter.modelling.connect import API_KEY_VARIABLE, connect
 from surge_exporter.modelling.ladder import Ladder
 from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import DeniedError
-from surge_exporter.runtime.cgroup import Cgroup
-from surge_exporter.runtime.clock import QueueWaker, SystemClock
 from surge_exporter.runtime.model_servers.protocol import ModelServer, ModelServerError
-from surge_exporter.runtime.resources import SETTLE_SECONDS, Resources
 from surge_exporter.scaling.decisions import Inputs, Settings, State
 from surge_exporter.scaling.preflight import Operation, Preflight, answer
 from surge_exporter.scaling.resources import Sample
@@ -161,24 +157,12 @@ def _world(config_path: Path | None) -> _World:
         server = connect(section.kind, section.url, models=names, api_key=key)
     except ValueError as error:
         raise Fault(f"scaling.server.url: {error}", USAGE_ERROR) from error
-    world = _World(section.kind, server, settings, _look(config))
+    world = _World(section.kind, server, settings, look(config))
     try:
         serving = world.manager().adopt()
     except ModelServerError as error:
         raise Fault(str(error)) from error
     return _World(section.kind, server, settings, world.sample, serving)
-
-
-def _look(config: Config) -> Sample:
-    """Return a sample taken here and now."""
-    resources = Resources(SystemClock(), cgroup=Cgroup(sampling(config.scaling).cgroup))
-    try:
-        QueueWaker().wait(SETTLE_SECONDS)
-        return resources.sample()
-    except OSError as error:
-        raise Fault(f"the host cannot be looked at: {error}") from error
-    finally:
-        resources.close()
 
 
 def _table(found: dict[str, Any]) -> str:

@@ -12,11 +12,9 @@ import click
 
 from surge_exporter.commands import options
 from surge_exporter.commands.exporter import sampling
+from surge_exporter.commands.host import look
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
-from surge_exporter.runtime.cgroup import Cgroup
-from surge_exporter.runtime.clock import QueueWaker, SystemClock
-from surge_exporter.runtime.resources import SETTLE_SECONDS, Resources
 from surge_exporter.scaling.decisions import Inputs, State
 from surge_exporter.scaling.preflight import Operation, answer
 from surge_exporter.snapshot import Answered
@@ -70,15 +68,7 @@ def preflight(
 
 def _look(config: Config, model: str | None, operation: Operation) -> dict[str, Any]:
     """Return the answer by a sample taken here and now."""
-    clock = SystemClock()
-    resources = Resources(clock, cgroup=Cgroup(config.scaling.cgroup))
-    try:
-        QueueWaker().wait(SETTLE_SECONDS)
-        sample = resources.sample()
-    except OSError as error:
-        raise Fault(f"the host cannot be looked at: {error}") from error
-    finally:
-        resources.close()
+    sample = look(config)
     settings = sampling(config.scaling).settings
     inputs = Inputs(now=sample.at, sample=sample)
     found = answer(inputs, State(), settings, model=model, operation=operation)

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import Any
 
-import yaml
-
 from surge_exporter.model import Seconds
+from surge_exporter.render.readable import dumped
 from surge_exporter.rules.catalogue import alerts, meta_alerts, recordings
 from surge_exporter.rules.choices import Choices
 from surge_exporter.rules.rule import Alert, AlertGroup, Recording, RecordingGroup
@@ -110,18 +109,5 @@ def annotations(rule: Alert, choices: Choices) -> Mapping[str, str]:
 
 
 def _item(fields: Mapping[str, Any]) -> str:
-    text = yaml.dump([fields], Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    text = dumped([fields], width=10_000)
     return indent(text.rstrip("\n"), " " * 6)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, so that expressions stay readable."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style=style)
-
-
-_Dumper.add_representer(str, _text)
-_Dumper.add_multi_representer(str, _text)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from surge_exporter.model import HOUR, Seconds
 from surge_exporter.rules.choices import ChoiceError
-from surge_exporter.rules.rule import Alert, AlertSeverity, Board, Notify
+from surge_exporter.rules.rule import MINUTE, USUAL_NOTIFY, Alert, AlertSeverity, Board, Notify
 from surge_exporter.rules.scope import Scope, number
 from surge_exporter.rules.traffic import FAILURES, failure_ratio
 from surge_exporter.rules.words import CALLER, PERCENT
@@ -13,7 +13,6 @@ from surge_exporter.signals import INVESTIGATE_FAILURES
 
 _BURN = "SurgeCallerErrorBudgetBurn"
 _LOW_TRAFFIC = "SurgeLowTrafficCallerFailing"
-_MINUTE = 60.0
 
 _LEAST_FAILURES = 5
 """In a burn rate's long window: with fewer, one bad hour of a small caller would be a page."""
@@ -39,9 +38,8 @@ _BURNS = {
     AlertSeverity.CRITICAL: (_Burn(14.4, "1h", "5m", "1h"), _Burn(6, "6h", "30m", "6h")),
     AlertSeverity.WARNING: (_Burn(3, "1d", "2h", "6h"), _Burn(1, "3d", "6h", "6h")),
 }
-_FOR = {AlertSeverity.CRITICAL: 2 * _MINUTE, AlertSeverity.WARNING: HOUR}
-_KEEP = {AlertSeverity.CRITICAL: 10 * _MINUTE, AlertSeverity.WARNING: HOUR}
-_NOTIFY = {AlertSeverity.CRITICAL: Notify.PAGE, AlertSeverity.WARNING: Notify.TICKET}
+_FOR = {AlertSeverity.CRITICAL: 2 * MINUTE, AlertSeverity.WARNING: HOUR}
+_KEEP = {AlertSeverity.CRITICAL: 10 * MINUTE, AlertSeverity.WARNING: HOUR}
 
 
 def caller_alerts(scope: Scope) -> Iterator[Alert]:
@@ -62,7 +60,7 @@ def caller_alerts(scope: Scope) -> Iterator[Alert]:
         yield Alert(
             name=_BURN,
             severity=severity,
-            notify=_NOTIFY[severity],
+            notify=USUAL_NOTIFY[severity],
             action=INVESTIGATE_FAILURES.slug,
             expr="\nor\n".join(_burning(scope, burn, objective) for burn in reachable),
             for_seconds=Seconds(_FOR[severity]),
@@ -86,7 +84,7 @@ def caller_alerts(scope: Scope) -> Iterator[Alert]:
             f"and {_failures(scope, '1d')} >= {_LEAST_FAILURES_A_DAY}\n"
             f"unless {_failures(scope, '6h')} >= {_LEAST_FAILURES}"
         ),
-        for_seconds=Seconds(5 * _MINUTE),
+        for_seconds=Seconds(5 * MINUTE),
         keep_firing_seconds=HOUR,
         summary="Most requests of a caller with few of them fail.",
         description=scope.addressed(

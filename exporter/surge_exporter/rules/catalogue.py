@@ -12,10 +12,9 @@ from surge_exporter.rules.host_alerts import host_alerts
 from surge_exporter.rules.recordings import recording_groups
 from surge_exporter.rules.rule import (
     MOST_RULES,
+    USUAL_NOTIFY,
     Alert,
     AlertGroup,
-    AlertSeverity,
-    Notify,
     RecordingGroup,
 )
 from surge_exporter.rules.scope import Scope
@@ -105,7 +104,7 @@ def _change(alert: Alert, choices: Choices) -> Alert:
     return replace(
         alert,
         severity=severity,
-        notify=alert.notify if severity is alert.severity else _NOTIFY[severity],
+        notify=alert.notify if severity is alert.severity else USUAL_NOTIFY[severity],
         for_seconds=_of(alert, choices.for_seconds, alert.for_seconds),
         keep_firing_seconds=alert.keep_firing_seconds if choices.keep_firing else Seconds(0.0),
         labels=choices.labels,
@@ -162,10 +161,3 @@ def _expect(chosen: Iterable[str], keys: Collection[str], what: str) -> None:
                 f"expected {what}, with or without .severity, got {name!r};"
                 f" there are {', '.join(sorted(names))}"
             )
-
-
-_NOTIFY = {
-    AlertSeverity.CRITICAL: Notify.PAGE,
-    AlertSeverity.WARNING: Notify.TICKET,
-    AlertSeverity.INFO: Notify.NOBODY,
-}

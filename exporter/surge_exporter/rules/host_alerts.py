@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 
 from surge_exporter.model import Seconds
-from surge_exporter.rules.rule import Alert, AlertSeverity, Board, Notify
+from surge_exporter.rules.rule import MINUTE, Alert, AlertSeverity, Board, Notify
 from surge_exporter.rules.scope import INSTANCE, Scope
-
-_MINUTE = 60.0
 
 
 def host_alerts(scope: Scope) -> Iterator[Alert]:
@@ -24,7 +22,7 @@ def host_alerts(scope: Scope) -> Iterator[Alert]:
             f"unless on ({scope.labels(INSTANCE, 'tier')}) {current} == 1\n"
             f"and on ({scope.labels(INSTANCE)}) {known} == 1"
         ),
-        for_seconds=Seconds(30 * _MINUTE),
+        for_seconds=Seconds(30 * MINUTE),
         summary="A host runs a model of another tier than the scaler recommends.",
         description=scope.addressed(
             "The scaler at {exporter} recommends the tier {{ $labels.tier }}, and another one"

@@ -31,6 +31,15 @@ class Notify(StrEnum):
     """Context for who looks anyway."""
 
 
+USUAL_NOTIFY: Mapping[AlertSeverity, Notify] = {
+    AlertSeverity.CRITICAL: Notify.PAGE,
+    AlertSeverity.WARNING: Notify.TICKET,
+    AlertSeverity.INFO: Notify.NOBODY,
+}
+"""Whom an alert is for, unless a row of the signals table says so itself."""
+
+MINUTE = 60.0
+
 OWN_LABELS = ("severity", "notify", "action")
 """What every alert says of itself, for Alertmanager to route by."""
 
