@@ -64,7 +64,10 @@ class Serving:
     """What a model manager knows; nobody says, without one."""
 
     model: str | None = None
+    """Where switches are made: the one that serves."""
     in_flight: int = 0
+    loaded: tuple[str, ...] | None = None
+    """What the server has in memory; None where it does not say."""
 
 
 class Sampler:
@@ -277,6 +280,7 @@ class Sampler:
             surge_predicted=surroundings.surge_predicted,
             serving=serving.model,
             in_flight=serving.in_flight,
+            loaded=serving.loaded,
         )
 
     def _decide(self, inputs: Inputs, settings: Settings) -> None:

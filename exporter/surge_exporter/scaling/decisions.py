@@ -137,3 +137,5 @@ class Inputs:
     """The model that serves; None if nobody says: recommendations then count as followed."""
     in_flight: int = 0
     """Its requests that still run."""
+    loaded: tuple[str, ...] | None = None
+    """The models that a server has in memory, of any; None if nobody says."""

@@ -6,7 +6,7 @@ from math import ceil
 from typing import NamedTuple
 
 from surge_exporter.model import Seconds, UnixSeconds
-from surge_exporter.scaling.words import percent, seconds
+from surge_exporter.scaling.words import percent, seconds, times
 
 _TAIL = 0.95
 
@@ -20,6 +20,8 @@ class Performance:
     failures: int = 0
     p95_seconds: Seconds | None = None
     """The time within which 95 % of the answers came; None where none is known."""
+    load_failures: int = 0
+    """How often in a row it could not be loaded."""
 
     @property
     def failure_ratio(self) -> float:
@@ -40,6 +42,8 @@ class Limits:
 
 def trouble(performance: Performance, limits: Limits) -> str | None:
     """Return why a model does too badly, in words and numbers; None if it does not."""
+    if performance.load_failures:
+        return f"{performance.model} could not be loaded {times(performance.load_failures)} lately"
     if performance.requests < limits.least_requests:
         return None
     if performance.failure_ratio >= limits.failure_ratio:
@@ -67,6 +71,7 @@ def together(one: Performance, other: Performance) -> Performance:
         requests=one.requests + other.requests,
         failures=one.failures + other.failures,
         p95_seconds=max(known, default=None),
+        load_failures=max(one.load_failures, other.load_failures),
     )
 
 

@@ -38,3 +38,12 @@ def counted(number: int, noun: str) -> str:
     ('1 request', '3 requests')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def times(number: int) -> str:
+    """Return how often.
+
+    >>> times(1), times(3)
+    ('1 time', '3 times')
+    """
+    return counted(number, "time")
