@@ -64,8 +64,21 @@ class ThresholdsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         float, _ratio("A larger tier needs CPU and memory used less than this.")
     ] = _DEFAULT.upgrade_below
     degrade_from: Annotated[
-        float, _ratio("With this much of one of them used, a smaller tier is due at once.")
+        float, _ratio("With this much of memory used, a smaller tier is due at once.")
     ] = _DEFAULT.degrade_from
+    cpu_degrade_from: (
+        Annotated[
+            float,
+            _ratio(
+                "The same of CPU, unless a GPU model serves. null: CPU decides nothing, as suits a"
+                " host whose models answer on the CPU and may use all of it."
+            ),
+        ]
+        | None
+    ) = _DEFAULT.cpu_degrade_from
+    cpu_window_seconds: Annotated[float, _seconds("CPU counts as its mean over so long.")] = (
+        _DEFAULT.cpu_window_seconds
+    )
     gpu_degrade_from: Annotated[
         float, _ratio("The same of GPU memory, of which servers reserve most on purpose.")
     ] = _DEFAULT.gpu_degrade_from
@@ -81,7 +94,11 @@ class ThresholdsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         float, _ratio("How much more than it needs must be free for a model, as a part of that.")
     ] = _DEFAULT.margin_ratio
     stabilization_seconds: Annotated[
-        float, _seconds("After a change nothing larger is recommended for so long.")
+        float,
+        _seconds(
+            "After a change nothing larger is recommended for so long; twice, four times, at most"
+            " 16 times as long after upgrades in a row that had to be taken back."
+        ),
     ] = _DEFAULT.stabilization_seconds
     trend_window_seconds: Annotated[float, _positive("How far back a trend looks.")] = (
         _DEFAULT.trend_window_seconds
@@ -157,6 +174,8 @@ def scaler_settings(section: ScalingConfig) -> Settings:
         thresholds=Thresholds(
             upgrade_below=limits.upgrade_below,
             degrade_from=limits.degrade_from,
+            cpu_degrade_from=limits.cpu_degrade_from,
+            cpu_window_seconds=limits.cpu_window_seconds,
             gpu_degrade_from=limits.gpu_degrade_from,
             least_available_bytes=round(limits.least_available_gib * GIB),
             margin_ratio=limits.margin_ratio,
@@ -196,6 +215,12 @@ def faults(section: ScalingConfig) -> Iterator[str]:
         yield (
             "scaling.thresholds.degrade_from: expected at least upgrade_below,"
             f" {limits.upgrade_below:g}, got {limits.degrade_from:g}"
+        )
+    cpu = limits.cpu_degrade_from
+    if cpu is not None and cpu < limits.upgrade_below:
+        yield (
+            "scaling.thresholds.cpu_degrade_from: expected at least upgrade_below,"
+            f" {limits.upgrade_below:g}, or null, got {cpu:g}"
         )
     names = [model.name for model in section.models]
     for index, name in enumerate(names):

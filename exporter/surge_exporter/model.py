@@ -270,7 +270,8 @@ class DependencyHealth:
 class HostLoad:
     """How much of this host is used, as a signal judges it."""
 
-    cpu_ratio: float
+    cpu_ratio: float | None
+    """The mean of the last samples; None where CPU is to decide nothing."""
     memory_ratio: float
     memory_available_bytes: int
     gpu_memory_ratio: float | None = None

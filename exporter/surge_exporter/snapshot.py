@@ -20,7 +20,7 @@ from surge_exporter.model import (
 )
 from surge_exporter.scaling.decisions import Decision, Kind, State
 from surge_exporter.scaling.preflight import Preflight
-from surge_exporter.scaling.resources import CPU, GPU_MEMORY, MEMORY
+from surge_exporter.scaling.resources import GPU_MEMORY, MEMORY
 from surge_exporter.scaling.resources import Sample as HostSample
 from surge_exporter.scaling.tiers import HardwareTier, ModelSpec
 from surge_exporter.scaling.trend import Trend
@@ -187,13 +187,15 @@ class HostStatus:
     """Samples or decisions that failed."""
     checks: Mapping[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     """Pre-flight checks answered since the process started."""
+    cpu_mean_ratio: float | None = None
+    """The mean that is judged; None if CPU is to decide nothing."""
 
     @property
     def load(self) -> HostLoad:
         """What a signal judges of it."""
         pressure = self.sample.pressure
         return HostLoad(
-            cpu_ratio=pressure[CPU],
+            cpu_ratio=self.cpu_mean_ratio,
             memory_ratio=pressure[MEMORY],
             memory_available_bytes=self.sample.memory_available_bytes,
             gpu_memory_ratio=pressure.get(GPU_MEMORY),

@@ -1,6 +1,6 @@
 """For any samples: what the scaler never does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,18 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surge_exporter.model import UnixSeconds
+from surge_exporter.scaling.holding import Watched, watch
 from surge_exporter.scaling.performance import Performance
 from surge_exporter.scaling.preflight import answer
 from surge_exporter.scaling.resources import GIB, Gpu, Sample
 from surge_exporter.scaling.scaler import Advice, Decision, Inputs, Kind, Settings, State, step
 from surge_exporter.scaling.stabilize import advise, smallest
-from surge_exporter.scaling.tiers import Catalogue, ModelSpec, is_eligible
+from surge_exporter.scaling.tiers import Catalogue, Held, ModelSpec, is_eligible
 
 _TOTAL = 32 * GIB
+_FULL = _TOTAL // 11
 _STABILIZATION = 300.0
 
 
-Happening = tuple[float, Sample, int, str, int, bool, int]
+Happening = tuple[float, Sample, int, str, int, bool, int, int | None]
 
 
 patient = settings(deadline=None)  # a life is some hundred steps
@@ -63,6 +65,7 @@ happenings = st.tuples(
     st.sampled_from([0, 0, 0, 5]),  # failures of the model recommended
     st.booleans() | st.just(False),  # noqa: FBT003 - is a surge predicted
     st.integers(1, 12),  # how often the same again
+    st.none() | st.integers(0, 15),  # what a server has loaded, a bit for each model
 )
 
 
@@ -84,12 +87,12 @@ of_one_kind = st.builds(_catalogue, sizes, st.just([False]))
 lives = st.lists(happenings, max_size=20)
 
 
-def _live(catalogue: Catalogue, life: list[Happening]) -> Iterator[_Moment]:
+def _live(catalogue: Catalogue, life: Iterable[Happening]) -> Iterator[_Moment]:
     chosen = Settings(catalogue=catalogue)
     state, now, history = State(), 0.0, list[Sample]()
     serving: str | None = None
     wanted: Decision | None = None
-    for pause, bare, in_flight, mood, failures, surge, times in life:
+    for pause, bare, in_flight, mood, failures, surge, times, bits in life:
         for _ in range(times):
             now += pause
             sample = replace(bare, at=UnixSeconds(now))
@@ -99,6 +102,10 @@ def _live(catalogue: Catalogue, life: list[Happening]) -> Iterator[_Moment]:
                 serving = catalogue.models[0].name
             elif mood == "follow" and wanted is not None and (wanted.ready or serving is None):
                 serving = wanted.model
+            loaded = None
+            if bits is not None:
+                names = [model.name for model in catalogue.models]
+                loaded = tuple(name for i, name in enumerate(names) if bits >> i & 1)
             failing = Performance(model=state.model or "", requests=6, failures=failures)
             inputs = Inputs(
                 now=UnixSeconds(now),
@@ -108,11 +115,29 @@ def _live(catalogue: Catalogue, life: list[Happening]) -> Iterator[_Moment]:
                 surge_predicted=surge,
                 serving=serving,
                 in_flight=in_flight,
+                loaded=loaded,
             )
             wanted, after = step(state, inputs, chosen)
             yield _Moment(state, inputs, wanted, after)
             state = after
             history.append(sample)
+
+
+def _fits(spec: ModelSpec, before: State, inputs: Inputs, catalogue: Catalogue) -> bool:
+    """Say whether a model fits beside what is loaded, by what a server says if it does."""
+    served, recommended = catalogue.find(inputs.serving), catalogue.find(before.model)
+    if inputs.loaded is None and served is None:
+        watched = watch(before.watched, recommended, inputs.sample)
+        held = Held(bytes=watched.held_bytes, on_gpu=watched.on_gpu)
+    elif inputs.loaded is None:
+        held = Held.by(served)
+    else:
+        there = [m for m in catalogue.models if m.name in inputs.loaded]
+        if spec in there and (inputs.sample.gpus or not spec.needs_gpu):
+            return True
+        gone = [m for m in there if m == served or served is None]
+        held = Held.by(max(gone, key=lambda m: m.memory_bytes, default=None))
+    return is_eligible(spec, inputs.sample, held=held, margin_ratio=0.1).ok
 
 
 def _rank(catalogue: Catalogue, tier: str | None) -> int:
@@ -156,9 +181,8 @@ def test_it_never_recommends_a_tier_that_does_not_fit(
         spec = catalogue.find(decision.model)
         assert (spec is None) == (decision.recommended is None)
         if spec is not None:
-            loaded = catalogue.find(inputs.serving) or catalogue.find(before.model)
             assert spec.tier == decision.recommended
-            assert is_eligible(spec, inputs.sample, loaded=loaded, margin_ratio=0.1).ok
+            assert _fits(spec, before, inputs, catalogue)
 
 
 @patient
@@ -171,7 +195,10 @@ def test_degradation_is_never_delayed_by_stabilisation(
         state = moment.after
         if state.switch is None and _rank(catalogue, state.tier) > 0:
             now = UnixSeconds(moment.inputs.now + since)
-            full = replace(moment.inputs.sample, at=now, cpu_ratio=0.9)
+            sample = moment.inputs.sample
+            full = replace(
+                sample, at=now, memory_available_bytes=min(sample.memory_available_bytes, _FULL)
+            )
             rested = replace(state, steps_down=0, demands=0)
             inputs = replace(moment.inputs, now=now, sample=full)
             decision, _ = step(rested, inputs, chosen)
@@ -213,7 +240,6 @@ def test_preflight_allows_and_recommends_only_what_fits(
     model = catalogue.models[asked].name if asked < len(catalogue.models) else None
     for _, inputs, _, state in _live(catalogue, life):
         given_answer = answer(inputs, state, Settings(catalogue=catalogue), model=model)
-        loaded = catalogue.find(inputs.serving) or catalogue.find(state.model)
         assert given_answer.reason
         for name in {
             given_answer.recommended_model,
@@ -221,7 +247,7 @@ def test_preflight_allows_and_recommends_only_what_fits(
         } - {None}:
             spec = catalogue.find(name)
             assert spec is not None
-            assert is_eligible(spec, inputs.sample, loaded=loaded, margin_ratio=0.1).ok
+            assert _fits(spec, state, inputs, catalogue)
 
 
 @patient
@@ -269,9 +295,18 @@ def test_noise_around_any_threshold_changes_little(
         memory_total_bytes=_TOTAL,
         memory_available_bytes=_TOTAL,
     )
-    life = [(2.0, quiet, 0, "silent", 0, False, 1)]
+    life: list[Happening] = [(2.0, quiet, 0, "silent", 0, False, 1, None)]
     life += [
-        (2.0, replace(quiet, cpu_ratio=threshold + amplitude * one), 0, "silent", 0, False, 1)
+        (
+            2.0,
+            replace(quiet, cpu_ratio=threshold + amplitude * one),
+            0,
+            "silent",
+            0,
+            False,
+            1,
+            None,
+        )
         for one in noise
     ]
     changes = [
@@ -298,3 +333,32 @@ def test_a_queue_of_rising_advice_knows_the_smallest_of_the_window(
         everything.append(new)
         in_window = [a.rank for a in everything if a.at > now - window]
         assert smallest(queue) == min(in_window)
+
+
+@patient
+@given(
+    of_one_kind,
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0.0, 1.0)), min_size=1, max_size=30),
+    st.floats(0.0, 1.0),
+    st.floats(0.0, 1.0),
+)
+def test_with_less_free_there_is_never_more_for_a_successor(
+    catalogue: Catalogue, life: list[tuple[int, float]], one: float, other: float
+) -> None:
+    watched: Watched | None = None
+    for index, part in life:
+        spec = catalogue.models[index % len(catalogue.models)]
+        watched = watch(watched, spec, _with_free(part))
+        assert 0 <= watched.held_bytes <= _TOTAL - watched.free_bytes
+        less, more = sorted([one, other])
+        short, roomy = (watch(watched, spec, _with_free(part)) for part in (less, more))
+        assert short.free_bytes + short.held_bytes <= roomy.free_bytes + roomy.held_bytes
+
+
+def _with_free(part: float) -> Sample:
+    return Sample(
+        at=UnixSeconds(0.0),
+        cpu_ratio=0.1,
+        memory_total_bytes=_TOTAL,
+        memory_available_bytes=int(part * _TOTAL),
+    )

@@ -53,9 +53,9 @@ def test_what_does_not_fit_now_may_be_asked_for_again() -> None:
 
 
 def test_under_pressure_a_smaller_model_is_recommended_in_place_of_what_serves() -> None:
-    given = _ask(_serving("large"), sample(2.0, cpu=0.95), serving="large")
+    given = _ask(_serving("large"), sample(2.0, available=2.9), serving="large")
     assert (given.allowed, given.recommended_model) == (False, "medium")
-    assert given.reason == "CPU is 95 % used, 90 % or more"
+    assert given.reason == "memory is 90.9 % used, 90 % or more"
 
 
 def test_the_smallest_model_serves_under_any_pressure() -> None:
@@ -64,7 +64,7 @@ def test_the_smallest_model_serves_under_any_pressure() -> None:
 
 
 def test_a_smaller_model_may_be_loaded_under_pressure() -> None:
-    assert _ask(_serving("large"), sample(2.0, cpu=0.95), "small", serving="large").allowed
+    assert _ask(_serving("large"), sample(2.0, available=2.9), "small", serving="large").allowed
 
 
 def test_a_larger_model_waits_for_stabilisation() -> None:
@@ -89,7 +89,7 @@ def test_a_model_that_fails_is_denied_while_there_is_a_smaller_one() -> None:
 
 def test_a_model_that_is_being_replaced_is_denied_until_the_switch_is_made() -> None:
     life = _serving("large")
-    life.step(sample(2.0, cpu=0.95), serving="large", in_flight=1)
+    life.step(sample(2.0, available=2.9), serving="large", in_flight=1)
     given = _ask(life, sample(12.0), "large", serving="large", in_flight=1)
     assert (given.allowed, given.recommended_model) == (False, "medium")
     assert given.retry_after_seconds == 20.0

@@ -1,7 +1,7 @@
 import pytest
 
 from surge_exporter.scaling.performance import Limits, Performance
-from surge_exporter.scaling.resources import GIB
+from surge_exporter.scaling.resources import GIB, Sample
 from surge_exporter.scaling.scaler import Decision, Kind, Settings, Thresholds
 from surge_exporter.scaling.tiers import ModelSpec
 from tests.resources import Life, catalogue, gpu, sample, spec
@@ -68,8 +68,6 @@ def test_what_serves_is_taken_for_the_current_tier() -> None:
 @pytest.mark.parametrize(
     ("pressure", "demands"),
     [
-        ({"cpu": 0.8999}, False),
-        ({"cpu": 0.9}, True),
         ({"available": 3.3, "total": 32.0}, False),
         ({"available": 3.2, "total": 32.0}, True),
         ({"available": 1.0, "total": 8.0}, False),
@@ -145,12 +143,12 @@ def test_an_upgrade_goes_one_tier_at_a_time() -> None:
 def test_a_downgrade_waits_for_no_stabilisation() -> None:
     life = Life()
     life.step(sample())
-    assert life.step(sample(0.1, cpu=0.95)).kind is Kind.DOWNGRADE
+    assert life.step(sample(0.1, available=2.9)).kind is Kind.DOWNGRADE
 
 
 def test_a_further_step_needs_two_samples_since_the_last_one() -> None:
     life = Life()
-    decisions = life.steps(sample(at * 2.0, cpu=0.95 if at else 0.1) for at in range(5))
+    decisions = life.steps(sample(at * 2.0, available=2.9 if at else 30.0) for at in range(5))
     assert [d.kind for d in decisions] == ["hold", "downgrade", "hold", "cascade", "hold"]
     assert decisions[3].recommended == "small"
     assert decisions[4].reason.endswith("1 of 2 samples since the last step say so")
@@ -159,22 +157,29 @@ def test_a_further_step_needs_two_samples_since_the_last_one() -> None:
 def test_the_same_sample_twice_is_one_sample() -> None:
     life = Life()
     life.step(sample())
-    pressed = [sample(at, cpu=0.95) for at in (2.0, 4.0, 4.0, 4.0)]
+    pressed = [sample(at, available=2.9) for at in (2.0, 4.0, 4.0, 4.0)]
     assert [d.kind for d in life.steps(pressed)] == ["downgrade", "hold", "hold", "hold"]
 
 
 def test_no_further_step_is_made_if_the_pressure_is_gone() -> None:
     life = Life()
-    life.steps([sample(), sample(2.0, cpu=0.95), sample(4.0, cpu=0.95), sample(6.0, cpu=0.5)])
+    life.steps(
+        [
+            sample(),
+            sample(2.0, available=2.9),
+            sample(4.0, available=2.9),
+            sample(6.0, available=16.0),
+        ]
+    )
     assert life.state.tier == "medium"
-    assert life.step(sample(8.0, cpu=0.95)).kind is Kind.DOWNGRADE
+    assert life.step(sample(8.0, available=2.9)).kind is Kind.DOWNGRADE
 
 
 def test_the_smallest_tier_stays_however_hard_pressed() -> None:
     life = _serving("small")
-    decision = life.step(sample(2.0, cpu=1.0), serving="small")
+    decision = life.step(sample(2.0, available=2.88), serving="small")
     assert (decision.kind, decision.recommended) == (Kind.HOLD, "small")
-    assert decision.reason == "CPU is 100 % used, 90 % or more, but nothing smaller fits"
+    assert decision.reason == "memory is 91 % used, 90 % or more, but nothing smaller fits"
 
 
 def test_reasons_are_words_and_numbers() -> None:
@@ -188,12 +193,12 @@ def test_reasons_are_words_and_numbers() -> None:
 
 def test_a_switch_waits_until_what_runs_has_finished() -> None:
     life = _serving("large")
-    decided = life.step(sample(2.0, cpu=0.95), serving="large", in_flight=2)
+    decided = life.step(sample(2.0, available=2.9), serving="large", in_flight=2)
     assert (decided.kind, decided.model, decided.ready) == (Kind.DOWNGRADE, "medium", False)
-    waiting = life.step(sample(4.0, cpu=0.95), serving="large", in_flight=1)
+    waiting = life.step(sample(4.0, available=2.9), serving="large", in_flight=1)
     assert (waiting.kind, waiting.recommended, waiting.ready) == (Kind.HOLD, "medium", False)
     assert waiting.reason == "medium waits for 1 request on large, 28 s at most"
-    assert life.step(sample(6.0, cpu=0.95), serving="large", in_flight=0).ready
+    assert life.step(sample(6.0, available=2.9), serving="large", in_flight=0).ready
 
 
 @pytest.mark.parametrize(("at", "ready"), [(31.99, False), (32.0, True)])
@@ -202,23 +207,23 @@ def test_a_switch_waits_no_longer_than_its_deadline(
     ready: bool,  # noqa: FBT001 - pytest gives it by name
 ) -> None:
     life = _serving("large")
-    life.step(sample(2.0, cpu=0.95), serving="large", in_flight=2)
-    assert life.step(sample(at, cpu=0.95), serving="large", in_flight=2).ready is ready
+    life.step(sample(2.0, available=2.9), serving="large", in_flight=2)
+    assert life.step(sample(at, available=2.9), serving="large", in_flight=2).ready is ready
 
 
 def test_the_next_step_is_decided_only_after_the_switch_was_made() -> None:
     life = _serving("large")
     during = life.steps(
-        (sample(at, cpu=0.95) for at in (2.0, 4.0, 6.0, 8.0)), serving="large", in_flight=1
+        (sample(at, available=2.9) for at in (2.0, 4.0, 6.0, 8.0)), serving="large", in_flight=1
     )
-    after = life.steps((sample(at, cpu=0.95) for at in (10.0, 12.0, 14.0)), serving="medium")
+    after = life.steps((sample(at, available=2.9) for at in (10.0, 12.0, 14.0)), serving="medium")
     assert [d.kind for d in during] == ["downgrade", "hold", "hold", "hold"]
     assert [d.kind for d in after] == ["hold", "hold", "cascade"]
 
 
 def test_stabilisation_counts_from_when_a_switch_was_made() -> None:
     life = _serving("large")
-    life.step(sample(2.0, cpu=0.95), serving="large", in_flight=1)
+    life.step(sample(2.0, available=2.9), serving="large", in_flight=1)
     assert life.step(sample(20.0), serving="medium").stabilization_until == 320.0
 
 
@@ -226,14 +231,14 @@ def test_an_upgrade_under_way_is_called_off_when_pressure_comes() -> None:
     life = _serving("medium")
     decisions = life.steps((sample(at * _EVERY) for at in range(1, 7)), serving="medium")
     assert decisions[-1].kind is Kind.UPGRADE
-    decision = life.step(sample(302.0, cpu=0.92), serving="medium")
+    decision = life.step(sample(302.0, available=2.5), serving="medium")
     assert (decision.kind, decision.recommended) == (Kind.DOWNGRADE, "medium")
     assert life.state.switch is None
 
 
 def test_a_switch_that_is_never_made_is_given_up() -> None:
     life = _serving("large")
-    life.step(sample(2.0, cpu=0.95), serving="large")
+    life.step(sample(2.0, available=2.9), serving="large")
     life.steps((sample(2.0 + at * _EVERY) for at in range(1, 7)), serving="large")
     assert life.state.tier == "medium"
     life.step(sample(332.0), serving="large")
@@ -262,7 +267,7 @@ def test_a_predicted_surge_blocks_upgrades_and_nothing_else() -> None:
     decision = life.step(sample(300.0), surge_predicted=True)
     assert decision.kind is Kind.HOLD
     assert decision.reason.startswith("medium stays: a surge is predicted, and large is slower")
-    assert life.step(sample(302.0, cpu=0.9), surge_predicted=True).kind is Kind.DOWNGRADE
+    assert life.step(sample(302.0, available=3.2), surge_predicted=True).kind is Kind.DOWNGRADE
 
 
 def test_a_model_that_fails_is_stepped_down_from_though_the_host_is_idle() -> None:
@@ -304,7 +309,7 @@ def test_when_the_gpu_vanishes_what_fits_the_host_is_recommended_at_once() -> No
 def test_pressure_on_the_host_moves_no_model_from_a_gpu_into_it() -> None:
     life = Life(_ON_GPU)
     life.step(sample(gpus=[gpu(8.5)]), serving="half")
-    decision = life.step(sample(2.0, cpu=0.95, gpus=[gpu(8.5)]), serving="half")
+    decision = life.step(sample(2.0, available=2.9, gpus=[gpu(8.5)]), serving="half")
     assert (decision.kind, decision.recommended) == (Kind.HOLD, "half")
 
 
@@ -332,7 +337,10 @@ def test_of_a_tier_the_model_that_does_badly_is_recommended_last() -> None:
     )
     failing = {"small": Performance(model="small", requests=10, failures=9)}
     life.step(sample(), serving="large")
-    assert life.step(sample(2.0, cpu=0.95), serving="large", performance=failing).model == "other"
+    assert (
+        life.step(sample(2.0, available=2.9), serving="large", performance=failing).model
+        == "other"
+    )
 
 
 def test_a_tier_that_is_gone_after_a_reload_is_forgotten() -> None:
@@ -352,9 +360,11 @@ def test_what_no_longer_fits_is_left_at_once_also_in_a_cascade() -> None:
 
 def test_a_busy_cpu_unloads_no_model_from_a_gpu() -> None:
     life = Life(_ON_GPU)
-    life.step(sample(gpus=[gpu(18.5)]), serving="full")
-    decision = life.step(sample(2.0, cpu=1.0, gpus=[gpu(18.5)]), serving="full")
-    assert (decision.kind, decision.recommended) == (Kind.HOLD, "full")
+    busy = [sample(at * 2.0, cpu=1.0, gpus=[gpu(18.5)]) for at in range(40)]
+    decisions = life.steps(busy, serving="full")
+    assert {(decision.kind, decision.recommended) for decision in decisions} == {
+        (Kind.HOLD, "full")
+    }
 
 
 def _margin_free(*specs: ModelSpec) -> Life:
@@ -389,3 +399,143 @@ def test_an_upgrade_under_way_is_not_called_off_towards_what_no_longer_fits() ->
     life.steps((sample(at * _EVERY, gpus=there) for at in range(7)), serving="gpu")
     assert life.state.tier == "host"
     assert life.step(sample(302.0), serving="gpu", in_flight=1).recommended == "host"
+
+
+def _busy(seconds: float, *, cpu: float = 1.0, begin: float = 2.0) -> list[Sample]:
+    return [sample(begin + at, cpu=cpu) for at in range(0, int(seconds), 2)]
+
+
+def test_an_answer_that_uses_all_of_the_cpu_for_twenty_seconds_is_no_pressure() -> None:
+    life = Life()
+    quiet = life.steps(_busy(60.0, cpu=0.1, begin=0.0))
+    spikes = life.steps(_busy(20.0, begin=60.0))
+    after = life.steps(_busy(600.0, cpu=0.3, begin=80.0))
+    assert {decision.kind for decision in (*quiet, *spikes, *after)} == {Kind.HOLD}
+
+
+def test_a_cpu_that_was_busy_for_half_a_minute_demands_a_smaller_model() -> None:
+    life = Life()
+    life.steps(_busy(60.0, cpu=0.1, begin=0.0))
+    decisions = life.steps(_busy(40.0, begin=60.0))
+    assert _only(decisions, Kind.DOWNGRADE) == [86.0]  # 14 of 15 samples, and 10 % of one
+    decided = next(decision for decision in decisions if decision.kind is Kind.DOWNGRADE)
+    assert decided.reason == (
+        "CPU is 94 % used, 90 % or more (mean of 15 samples): step down from large to medium"
+    )
+
+
+def test_what_was_before_a_change_and_while_the_model_is_loaded_counts_for_no_further_step() -> (
+    None
+):
+    life = Life()
+    life.step(sample())
+    decisions = life.steps(_busy(100.0))
+    steps = [decision.at for decision in decisions if decision.kind is not Kind.HOLD]
+    assert steps == [30.0, 60.0]
+
+
+@pytest.mark.parametrize("cpu", [0.9, 1.0])
+def test_where_cpu_decides_nothing_all_of_it_may_be_used(cpu: float) -> None:
+    life = Life(Settings(thresholds=Thresholds(cpu_degrade_from=None)))
+    life.step(sample(cpu=cpu, available=20.0))
+    assert life.state.tier == "medium"
+    decisions = life.steps(_busy(400.0, cpu=cpu))
+    assert _only(decisions, Kind.UPGRADE) == [300.0]
+    assert life.state.tier == "large"
+
+
+def _too_much_for_large(life: Life, seconds: float) -> list[Decision]:
+    """Return what is decided while only the large model has the CPU to its end."""
+    decisions = []
+    for at in range(0, int(seconds), 2):
+        cpu = 0.97 if life.state.tier == "large" else 0.5
+        decisions.append(life.step(sample(float(at), cpu=cpu)))
+    return decisions
+
+
+def test_an_upgrade_that_is_taken_back_doubles_the_time_until_the_next() -> None:
+    decisions = _too_much_for_large(Life(), 5 * 3600.0)
+    ups = _only(decisions, Kind.UPGRADE)
+    downs = _only(decisions, Kind.DOWNGRADE)
+    waits = [up - down for down, up in zip(downs, ups, strict=False)]
+    assert waits == [300.0, 600.0, 1200.0, 2400.0, 4800.0, 4800.0]
+    waiting = [decision for decision in decisions if "had to be taken back" in decision.reason]
+    assert waiting[0].reason == (
+        "large is possible, 2 s after a change; upgrades wait 600 s,"
+        " 1 upgrade had to be taken back"
+    )
+
+
+def test_an_upgrade_that_lasts_makes_the_next_wait_no_longer() -> None:
+    life = Life()
+    _too_much_for_large(life, 1500.0)
+    assert life.state.undone == 2
+    now = 1500.0
+    life.steps(sample(now + at) for at in range(0, 4000, 2))
+    assert life.state.tier == "large"
+    now += 4000.0
+    down = life.step(sample(now, available=2.9))
+    assert (down.kind, down.stabilization_until) == (Kind.DOWNGRADE, now + 300.0)
+
+
+def test_an_upgrade_that_nobody_makes_counts_as_taken_back() -> None:
+    life = _serving("medium")
+    life.steps((sample(at * _EVERY) for at in range(1, 20)), serving="medium")
+    assert life.state.undone == 1
+    assert life.state.tier == "medium"
+
+
+def test_what_nobody_has_loaded_gives_up_nothing() -> None:
+    life = _on_medium()  # with 20 GiB free, of which it takes none
+    decision = life.step(sample(300.0, available=20.0))
+    assert decision.reason.startswith("medium stays: large needs 22.0 GiB of memory")
+
+
+def test_what_was_loaded_as_advised_gives_up_what_it_took() -> None:
+    life = _on_medium()
+    decisions = life.steps(sample(at * _EVERY, available=12.0) for at in range(1, 20))
+    assert {decision.recommended for decision in decisions} == {"medium"}
+    roomy = life.steps(sample(1000.0 + at * _EVERY, available=21.0) for at in range(8))
+    assert not _only(roomy, Kind.UPGRADE)  # 9 GiB came back: medium is taken to be gone
+    loaded = _on_medium()
+    loaded.step(sample(50.0, available=12.0))
+    loaded.steps(sample(at * _EVERY, total=64.0, available=30.0) for at in range(2, 4))
+    assert loaded.state.tier == "medium"
+
+
+def test_a_server_that_has_nothing_loaded_gives_up_nothing() -> None:
+    life = _serving("medium")
+    free = sample(300.0, available=15.0)
+    assert life.step(free, serving="medium", loaded=()).reason.startswith(
+        "medium stays: large needs 22.0 GiB"
+    )
+
+
+def test_a_model_that_left_memory_and_does_not_fit_any_more_is_stepped_down_from() -> None:
+    life = _serving("large")
+    there = life.step(sample(2.0, available=4.0), serving="large", loaded=("large",))
+    gone = life.step(sample(4.0, available=10.0), serving="large", loaded=())
+    assert there.kind is Kind.HOLD
+    assert (gone.kind, gone.recommended) == (Kind.DOWNGRADE, "medium")
+
+
+def test_what_a_server_has_loaded_beside_fits_as_it_is() -> None:
+    life = _serving("large")
+    both = ("small", "large")
+    decision = life.step(sample(2.0, available=0.5), serving="large", loaded=both)
+    assert decision.recommended == "medium"
+    decision = life.step(sample(4.0, available=0.1), serving="small", loaded=("small",))
+    assert decision.recommended == "small"
+
+
+def test_no_further_step_is_recommended_while_the_last_one_was_not_followed() -> None:
+    life = Life()
+    life.step(sample(), loaded=("large",))
+    full = [sample(at * 2.0, available=2.9) for at in range(1, 10)]
+    decisions = life.steps(full, loaded=("large",))
+    assert [d.kind for d in decisions[:2]] == ["downgrade", "hold"]
+    assert life.state.tier == "medium"
+    assert decisions[-1].reason.endswith("large is still loaded, medium was recommended")
+    followed = life.steps((sample(20.0 + at * 2.0, available=2.9) for at in range(3)), loaded=())
+    assert life.state.tier in {"small", None}
+    assert followed[0].kind in {Kind.HOLD, Kind.CASCADE}

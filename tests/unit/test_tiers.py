@@ -5,6 +5,7 @@ from surge_exporter.scaling.tiers import (
     DEFAULT_CATALOGUE,
     Catalogue,
     HardwareTier,
+    Held,
     ModelSpec,
     free_bytes,
     hardware_tier,
@@ -17,7 +18,7 @@ def _fits(
     one: ModelSpec, *, available: float = 0.0, loaded: ModelSpec | None = None, **others: object
 ) -> bool:
     found = sample(available=available, **others)  # type: ignore[arg-type]
-    return is_eligible(one, found, loaded=loaded, margin_ratio=0.1).ok
+    return is_eligible(one, found, held=Held.by(loaded), margin_ratio=0.1).ok
 
 
 def test_there_are_three_tiers_by_default() -> None:
@@ -99,12 +100,11 @@ def test_a_model_is_held_by_one_gpu() -> None:
 
 def test_of_several_gpus_the_least_helpful_is_taken_to_hold_what_is_loaded() -> None:
     found = sample(gpus=[gpu(23.0, total=24.0, index=0), gpu(10.0, total=12.0, index=1)])
-    on_gpu = spec("g", 1.0, gpu=True)
-    assert free_bytes(on_gpu, found, held=10 * GIB) == 11 * GIB
+    assert free_bytes(found, on_gpu=True, held=10 * GIB) == 11 * GIB
 
 
 def test_reasons_say_what_is_needed_and_what_is_there() -> None:
-    said = is_eligible(spec("ten", 10.0), sample(available=3.0), loaded=None, margin_ratio=0.1)
+    said = is_eligible(spec("ten", 10.0), sample(available=3.0), held=Held(), margin_ratio=0.1)
     assert said.reason == (
         "ten needs 11.0 GiB of memory with a margin of 10 %, 3.0 GiB are free for it"
     )

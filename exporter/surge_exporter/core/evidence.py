@@ -276,11 +276,14 @@ def host_pressures(host: HostLoad, tuning: Tuning) -> dict[str, float]:
     """Return how near each resource is to its end, from 0 to 1.
 
     Memory is at its end once there is too little left, whatever part of it that is. GPU memory
-    counts once it is full, not before: model servers reserve most of it on purpose.
+    counts once it is full, not before: model servers reserve most of it on purpose. CPU is absent
+    where it is to decide nothing: models that answer on it may use all of it.
     """
     least = tuning.parameters["host_pressure", "least_available_mib"] * _MIB
     is_short = host.memory_available_bytes < least
-    pressures = {"cpu": host.cpu_ratio, "memory": 1.0 if is_short else host.memory_ratio}
+    pressures = {"memory": 1.0 if is_short else host.memory_ratio}
+    if host.cpu_ratio is not None:
+        pressures["cpu"] = host.cpu_ratio
     if host.gpu_memory_ratio is not None:
         full_from = tuning.parameters["host_pressure", "gpu_full_ratio"]
         pressures["gpu_memory"] = float(host.gpu_memory_ratio >= full_from)
@@ -292,7 +295,7 @@ def host_pressure(observation: Observation, tuning: Tuning) -> Iterator[Measurem
     host = observation.host
     if host is not None:
         words = {
-            "cpu": f"CPU is {percent(host.cpu_ratio)} used",
+            "cpu": f"CPU is {percent(host.cpu_ratio or 0.0)} used",
             "memory": f"memory is {percent(host.memory_ratio)} used,"
             f" {host.memory_available_bytes / _GIB:.1f} GiB are available",
             "gpu_memory": f"GPU memory is {percent(host.gpu_memory_ratio or 0.0)} used",

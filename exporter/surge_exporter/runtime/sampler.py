@@ -14,7 +14,7 @@ from surge_exporter.runtime.performance import Surroundings
 from surge_exporter.runtime.resources import SETTLE_SECONDS
 from surge_exporter.scaling.decisions import Decision, Inputs, Kind, Settings, State
 from surge_exporter.scaling.preflight import Operation, Preflight, answer
-from surge_exporter.scaling.pressure import trends
+from surge_exporter.scaling.pressure import outlook
 from surge_exporter.scaling.resources import Sample
 from surge_exporter.scaling.scaler import step
 from surge_exporter.scaling.tiers import hardware_tier
@@ -285,7 +285,7 @@ class Sampler:
 
     def _decide(self, inputs: Inputs, settings: Settings) -> None:
         self._history.append(inputs.sample)
-        found = trends(inputs, settings, since=self._state.changed_at)
+        found = outlook(inputs, settings, since=self._state.changed_at).trends
         # The first is that of the whole window, the others are of its end.
         self._trends = {resource: of[0] for resource, of in found.items() if of}
         decision, self._state = step(self._state, inputs, settings)

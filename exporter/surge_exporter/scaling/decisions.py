@@ -7,6 +7,7 @@ from math import inf
 from typing import NamedTuple
 
 from surge_exporter.model import UnixSeconds
+from surge_exporter.scaling.holding import Watched
 from surge_exporter.scaling.performance import Limits, Performance
 from surge_exporter.scaling.resources import GIB, Sample
 from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, Catalogue
@@ -21,7 +22,11 @@ class Thresholds:
     upgrade_below: float = 0.80
     """CPU and memory must be under it, also once the larger model is loaded."""
     degrade_from: float = 0.90
-    """CPU or memory at it, or above, demands a smaller model now."""
+    """Memory at it, or above, demands a smaller model now."""
+    cpu_degrade_from: float | None = 0.90
+    """The same of CPU, unless a GPU model serves. None: CPU decides nothing, up or down."""
+    cpu_window_seconds: float = 30.0
+    """CPU counts as its mean over so long: an answer that uses all of it is no pressure yet."""
     gpu_degrade_from: float = 0.97
     """The same of GPU memory while a GPU model serves: servers reserve it on purpose."""
     least_available_bytes: int = GIB
@@ -29,7 +34,9 @@ class Thresholds:
     margin_ratio: float = 0.10
     """How much more than it needs must be free for a model, as a part of what it needs."""
     stabilization_seconds: float = 300.0
-    """How long after any change nothing is upgraded, and all must have advised it."""
+    """How long after any change nothing is upgraded, and all must have advised it. The former
+    doubles with each upgrade in a row that had to be taken back, up to `most_doublings` times."""
+    most_doublings: int = 4
     trend_window_seconds: float = 600.0
     lead_seconds: float = 120.0
     """A trend that crosses a threshold within it acts before the threshold does."""
@@ -120,6 +127,11 @@ class State:
     demands: int = 0
     """Samples in a row, after the last step took effect, that demanded a smaller model."""
     last_change: Decision | None = None
+    upgraded_at: UnixSeconds = NEVER
+    undone: int = 0
+    """Upgrades in a row that were taken back before they had lasted as long as they had to be
+    waited for, or that were never made."""
+    watched: Watched | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

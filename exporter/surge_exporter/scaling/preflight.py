@@ -8,6 +8,7 @@ from typing import NamedTuple
 from surge_exporter.model import Seconds
 from surge_exporter.scaling.decisions import Inputs, Settings, State
 from surge_exporter.scaling.pressure import spoken
+from surge_exporter.scaling.stabilize import patience
 from surge_exporter.scaling.tiers import ModelSpec
 from surge_exporter.scaling.view import View
 from surge_exporter.scaling.words import counted, seconds
@@ -22,6 +23,7 @@ class Operation(StrEnum):
     GENERATE = "generate"
     """Have a model answer; it is loaded first if it is not."""
     LOAD = "load"
+    """Bring a model into memory: it is not there yet, unless a server says that it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,11 @@ def answer(
     """Answer for one operation, by the fresh sample in the inputs and the scaler's last state.
 
     Who serves the smallest model that fits goes on serving, however hard pressed: a slow answer
-    is better than none. To load a larger model, all must hold that an upgrade needs.
+    is better than none. To load a larger model, all must hold that an upgrade needs. Where nobody
+    says what is loaded, what is recommended counts as loaded to generate, and not to load.
     """
+    if operation is Operation.LOAD and inputs.serving is None and inputs.loaded is None:
+        inputs = replace(inputs, loaded=())
     view = View.of(state, inputs, settings)
     spec = _usual(view) if model is None else settings.catalogue.find(model)
     denial = next(_denials(spec, model, view), None)
@@ -110,8 +115,8 @@ def _against_going_on(spec: ModelSpec, view: View) -> Iterator[_Denial]:
 
 def _too_early(spec: ModelSpec, view: View) -> Iterator[_Denial]:
     """Yield how long upgrades have to wait; there is none where nothing serves yet."""
-    patience = view.settings.thresholds.stabilization_seconds
-    left = Seconds(view.state.changed_at + patience - view.now)
+    needed = patience(view.state.undone, view.settings.thresholds)
+    left = Seconds(view.state.changed_at + needed - view.now)
     if view.loaded is not None and left > 0.0:
         said = f"{spec.name} is larger than {view.loaded.name}: upgrades wait {seconds(left)} more"
         yield _Denial(said, left)

@@ -1,15 +1,15 @@
 """Why a smaller model is needed, and why there can be no larger one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from surge_exporter.model import UnixSeconds
-from surge_exporter.scaling.decisions import Inputs, Settings
+from surge_exporter.scaling.decisions import Inputs, Settings, Thresholds
 from surge_exporter.scaling.performance import trouble
 from surge_exporter.scaling.resources import CPU, GPU_MEMORY, MEMORY, RESOURCES, Sample
-from surge_exporter.scaling.tiers import ModelSpec, free_bytes, is_eligible
+from surge_exporter.scaling.tiers import Held, ModelSpec, free_bytes, is_eligible
 from surge_exporter.scaling.trend import Trend, crosses_within, trend
-from surge_exporter.scaling.words import gib, percent, seconds
+from surge_exporter.scaling.words import counted, gib, percent, seconds
 
 _SPOKEN = {CPU: "CPU", MEMORY: "memory", GPU_MEMORY: "GPU memory"}
 
@@ -17,6 +17,23 @@ _LATE_PART = 0.25
 
 Trends = Mapping[str, tuple[Trend, ...]]
 """By resource; none where too little is known."""
+
+
+class Cpu(NamedTuple):
+    """How busy the CPU was over the last samples."""
+
+    mean_ratio: float
+    samples: int
+    is_settled: bool
+    """Whether they cover the window. Those right after a change say how busy a load is."""
+
+
+class Outlook(NamedTuple):
+    """What samples since the last change of the model say, beside the newest one."""
+
+    trends: Trends
+    cpu: Cpu | None
+    """None if CPU is to decide nothing."""
 
 
 class Demand(NamedTuple):
@@ -27,12 +44,33 @@ class Demand(NamedTuple):
     """Whether moving the model from a GPU into the host would make it worse."""
 
 
-def trends(inputs: Inputs, settings: Settings, *, since: UnixSeconds) -> Trends:
+def outlook(inputs: Inputs, settings: Settings, *, since: UnixSeconds) -> Outlook:
+    """Return what is known of the time since a change: what was before says nothing of it."""
+    thresholds = settings.thresholds
+    decides = thresholds.cpu_degrade_from is not None
+    cpu = mean_cpu(inputs, since=since, window_seconds=thresholds.cpu_window_seconds)
+    return Outlook(_trends(inputs, settings, since), cpu if decides else None)
+
+
+def mean_cpu(inputs: Inputs, *, since: UnixSeconds, window_seconds: float) -> Cpu:
+    """Return the mean of the newest sample and those of a window after an instant."""
+    newest = inputs.sample
+    after = max(since, UnixSeconds(newest.at - window_seconds))
+    ratios = [newest.pressure[CPU]]
+    for sample in reversed(inputs.history):
+        if sample.at <= after:
+            break
+        if sample.at < newest.at:
+            ratios.append(sample.pressure[CPU])
+    is_settled = newest.at - since >= window_seconds
+    return Cpu(sum(ratios) / len(ratios), len(ratios), is_settled)
+
+
+def _trends(inputs: Inputs, settings: Settings, since: UnixSeconds) -> Trends:
     """Return the trends of what was sampled since a change and before the newest sample.
 
-    A change of the model breaks the line: what was before it says nothing of what comes. Beside
-    the window's trend, the first, is that of its last quarter: a rise that began minutes ago
-    bends the long line long before it lifts it.
+    Beside the window's trend, the first, is that of its last quarter: a rise that began minutes
+    ago bends the long line long before it lifts it.
     """
     thresholds, newest = settings.thresholds, inputs.sample.at
     return {
@@ -54,46 +92,45 @@ def trends(inputs: Inputs, settings: Settings, *, since: UnixSeconds) -> Trends:
 
 
 def demands(
-    current: ModelSpec, inputs: Inputs, settings: Settings, rising: Trends
+    current: ModelSpec, inputs: Inputs, settings: Settings, known: Outlook
 ) -> list[Demand]:
     """Return all that demands a smaller model than the current one."""
+    thresholds = settings.thresholds
     return [
         *_of_performance(current, inputs, settings),
-        *(_of_gpu(inputs, settings, rising) if current.needs_gpu else ()),
-        *_of_memory(inputs.sample, settings),
-        *_of_host(current, inputs, settings, rising),
+        *(_of_gpu(inputs, thresholds, known) if current.needs_gpu else ()),
+        *_of_available(inputs.sample, thresholds),
+        *_of_memory(inputs, thresholds, known),
+        # A smaller model on a GPU frees no CPU.
+        *(_of_cpu(thresholds, known) if not current.needs_gpu else ()),
     ]
 
 
-def obstacles(
-    spec: ModelSpec,
-    loaded: ModelSpec | None,
-    inputs: Inputs,
-    settings: Settings,
-    rising: Trends,
+def obstacles(inputs: Inputs, settings: Settings, known: Outlook) -> Iterator[str]:
+    """Yield each reason why no larger model at all should be loaded."""
+    thresholds = settings.thresholds
+    limit, memory = thresholds.upgrade_below, inputs.sample.memory_ratio
+    if known.cpu is not None:
+        yield from _not_under(CPU, known.cpu.mean_ratio, limit, thresholds, known)
+    yield from _not_under(MEMORY, memory, limit, thresholds, known)
+
+
+def obstacles_to(
+    spec: ModelSpec, inputs: Inputs, settings: Settings, *, held: Held, in_memory: bool
 ) -> Iterator[str]:
-    """Yield each reason why a larger model should not be loaded."""
-    limit = settings.thresholds.upgrade_below
-    pressure = inputs.sample.pressure
-    for resource in (CPU, MEMORY):
-        if pressure[resource] >= limit:
-            used = percent(pressure[resource])
-            yield f"{_SPOKEN[resource]} is {used} used, not under {percent(limit)}"
-        elif said := _crossing(resource, inputs, settings, rising, limit):
-            yield said
+    """Yield each reason why this one should not."""
     yield from poor_performance(spec, inputs, settings)
     if inputs.surge_predicted:
         yield f"a surge is predicted, and {spec.name} is slower ({spoken(inputs.sample)})"
-    yield from misfit(spec, loaded, inputs.sample, settings)
-    yield from _overfilling(spec, loaded, inputs.sample, settings)
+    if not in_memory:
+        yield from misfit(spec, held, inputs.sample, settings)
+        yield from _overfilling(spec, held, inputs.sample, settings)
 
 
-def misfit(
-    spec: ModelSpec, loaded: ModelSpec | None, sample: Sample, settings: Settings
-) -> Iterator[str]:
+def misfit(spec: ModelSpec, held: Held, sample: Sample, settings: Settings) -> Iterator[str]:
     """Yield why a model does not fit, if it does not."""
     margin = settings.thresholds.margin_ratio
-    fits = is_eligible(spec, sample, loaded=loaded, margin_ratio=margin)
+    fits = is_eligible(spec, sample, held=held, margin_ratio=margin)
     if not fits.ok:
         yield fits.reason
 
@@ -103,11 +140,6 @@ def spoken(sample: Sample) -> str:
     return ", ".join(f"{_SPOKEN[r]} {percent(ratio)}" for r, ratio in sample.pressure.items())
 
 
-def _of_performance(current: ModelSpec, inputs: Inputs, settings: Settings) -> Iterator[Demand]:
-    for reason in poor_performance(current, inputs, settings):
-        yield Demand(reason, of_host=False)
-
-
 def poor_performance(spec: ModelSpec, inputs: Inputs, settings: Settings) -> Iterator[str]:
     """Yield why a model does too badly, if that is known of it."""
     known = inputs.performance.get(spec.name)
@@ -115,77 +147,81 @@ def poor_performance(spec: ModelSpec, inputs: Inputs, settings: Settings) -> Ite
         yield said
 
 
-def _of_gpu(inputs: Inputs, settings: Settings, rising: Trends) -> Iterator[Demand]:
+def _of_performance(current: ModelSpec, inputs: Inputs, settings: Settings) -> Iterator[Demand]:
+    for reason in poor_performance(current, inputs, settings):
+        yield Demand(reason, of_host=False)
+
+
+def _of_gpu(inputs: Inputs, thresholds: Thresholds, known: Outlook) -> Iterator[Demand]:
     if inputs.sample.gpus:
-        limit = settings.thresholds.gpu_degrade_from
-        yield from _at_or_towards((GPU_MEMORY,), limit, inputs, settings, rising)
+        level = inputs.sample.pressure[GPU_MEMORY]
+        limit = thresholds.gpu_degrade_from
+        for said in _at_or_towards(GPU_MEMORY, level, limit, thresholds, known):
+            yield Demand(said, of_host=False)
 
 
-def _of_host(
-    current: ModelSpec, inputs: Inputs, settings: Settings, rising: Trends
-) -> Iterator[Demand]:
-    """A smaller model on a GPU frees no CPU, so CPU demands none there."""
-    limit = settings.thresholds.degrade_from
-    resources = (MEMORY,) if current.needs_gpu else (MEMORY, CPU)
-    yield from _at_or_towards(resources, limit, inputs, settings, rising)
-
-
-def _of_memory(sample: Sample, settings: Settings) -> Iterator[Demand]:
-    available, least = sample.memory_available_bytes, settings.thresholds.least_available_bytes
+def _of_available(sample: Sample, thresholds: Thresholds) -> Iterator[Demand]:
+    available, least = sample.memory_available_bytes, thresholds.least_available_bytes
     if available < least:
         yield Demand(f"{gib(available)} of memory are available, under {gib(least)}", of_host=True)
 
 
+def _of_memory(inputs: Inputs, thresholds: Thresholds, known: Outlook) -> Iterator[Demand]:
+    level, limit = inputs.sample.memory_ratio, thresholds.degrade_from
+    for said in _at_or_towards(MEMORY, level, limit, thresholds, known):
+        yield Demand(said, of_host=True)
+
+
+def _of_cpu(thresholds: Thresholds, known: Outlook) -> Iterator[Demand]:
+    cpu, limit = known.cpu, thresholds.cpu_degrade_from
+    if cpu is None or limit is None or not cpu.is_settled:
+        return
+    for said in _at_or_towards(CPU, cpu.mean_ratio, limit, thresholds, known):
+        yield Demand(f"{said} (mean of {counted(cpu.samples, 'sample')})", of_host=True)
+
+
 def _at_or_towards(
-    resources: Iterable[str],
-    limit: float,
-    inputs: Inputs,
-    settings: Settings,
-    rising: Trends,
-) -> Iterator[Demand]:
-    for resource in resources:
-        if demand := _over(resource, inputs.sample, limit):
-            yield demand
-        elif said := _crossing(resource, inputs, settings, rising, limit):
-            yield Demand(said, of_host=resource != GPU_MEMORY)
+    resource: str, level: float, limit: float, thresholds: Thresholds, known: Outlook
+) -> Iterator[str]:
+    if level >= limit:
+        yield f"{_SPOKEN[resource]} is {percent(level)} used, {percent(limit)} or more"
+    else:
+        yield from _crossing(resource, level, limit, thresholds, known)
 
 
-def _over(resource: str, sample: Sample, limit: float) -> Demand | None:
-    ratio = sample.pressure[resource]
-    if ratio < limit:
-        return None
-    said = f"{_SPOKEN[resource]} is {percent(ratio)} used, {percent(limit)} or more"
-    return Demand(said, of_host=resource != GPU_MEMORY)
+def _not_under(
+    resource: str, level: float, limit: float, thresholds: Thresholds, known: Outlook
+) -> Iterator[str]:
+    if level >= limit:
+        yield f"{_SPOKEN[resource]} is {percent(level)} used, not under {percent(limit)}"
+    else:
+        yield from _crossing(resource, level, limit, thresholds, known)
 
 
 def _crossing(
-    resource: str, inputs: Inputs, settings: Settings, rising: Trends, limit: float
-) -> str | None:
-    """Return what a trend says that will cross the limit soon, if one does."""
-    thresholds, level = settings.thresholds, inputs.sample.pressure.get(resource)
-    lead, deviations = thresholds.lead_seconds, thresholds.trend_deviations
-    if level is None or not rising.get(resource):
-        return None
-    steepest = max(rising[resource], key=lambda found: found.at_least(deviations))
-    if not crosses_within(steepest, level, limit, lead_seconds=lead, deviations=deviations):
-        return None
-    slowly = 60.0 * steepest.at_least(deviations)
-    return (
-        f"{_SPOKEN[resource]} is {percent(level)} used and rises by"
-        f" {100 * slowly:.2g} points a minute or more: {percent(limit)} within {seconds(lead)}"
-    )
-
-
-def _overfilling(
-    spec: ModelSpec, loaded: ModelSpec | None, sample: Sample, settings: Settings
+    resource: str, level: float, limit: float, thresholds: Thresholds, known: Outlook
 ) -> Iterator[str]:
+    """Yield what a trend says that will cross the limit soon, if one does."""
+    lead, deviations = thresholds.lead_seconds, thresholds.trend_deviations
+    rising = known.trends.get(resource)
+    if not rising:
+        return
+    steepest = max(rising, key=lambda found: found.at_least(deviations))
+    if crosses_within(steepest, level, limit, lead_seconds=lead, deviations=deviations):
+        slowly = 60.0 * steepest.at_least(deviations)
+        yield (
+            f"{_SPOKEN[resource]} is {percent(level)} used and rises by"
+            f" {100 * slowly:.2g} points a minute or more: {percent(limit)} within {seconds(lead)}"
+        )
+
+
+def _overfilling(spec: ModelSpec, held: Held, sample: Sample, settings: Settings) -> Iterator[str]:
     """Yield how full the host's memory would be with a model, if that is too full."""
     if spec.needs_gpu:
         return
     thresholds = settings.thresholds
-    held = loaded.memory_bytes if loaded is not None and not loaded.needs_gpu else 0
     needed = spec.memory_bytes * (1.0 + thresholds.margin_ratio)
-    left = free_bytes(spec, sample, held=held) - needed
+    left = free_bytes(sample, on_gpu=False, held=held.on(gpu=False)) - needed
     used = 1.0 - left / sample.memory_total_bytes if sample.memory_total_bytes else 1.0
     if used >= thresholds.upgrade_below:
         limit = percent(thresholds.upgrade_below)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.decisions import (
+    NEVER,
     Advice,
     Decision,
     Inputs,
@@ -14,7 +15,7 @@ from surge_exporter.scaling.decisions import (
     Thresholds,
 )
 from surge_exporter.scaling.pressure import Demand, spoken
-from surge_exporter.scaling.stabilize import advise, smallest
+from surge_exporter.scaling.stabilize import advise, patience, smallest
 from surge_exporter.scaling.tiers import ModelSpec
 from surge_exporter.scaling.view import View
 from surge_exporter.scaling.words import counted, seconds
@@ -51,7 +52,10 @@ def step(state: State, inputs: Inputs, settings: Settings) -> _Outcome:
     else:
         decision, after = _step_up(view)
     return decision, replace(
-        after, at=inputs.now, sampled_at=max(after.sampled_at, inputs.sample.at)
+        after,
+        at=inputs.now,
+        sampled_at=max(after.sampled_at, inputs.sample.at),
+        watched=view.watched,
     )
 
 
@@ -68,9 +72,11 @@ def _observed(state: State, inputs: Inputs, settings: Settings) -> State:
     if served.name == state.serving and not _given_up(state.switch, now, thresholds):
         return state
     found = replace(state, serving=served.name, switch=None, changed_at=now, advised=(), demands=0)
-    if served.name == state.model:
-        return found
-    return replace(found, tier=served.tier, model=served.name, steps_down=0)
+    if served.name == state.model:  # a switch was made; an upgrade has to last from here on
+        return replace(found, upgraded_at=now if state.upgraded_at > NEVER else NEVER)
+    found = replace(found, tier=served.tier, model=served.name, steps_down=0, upgraded_at=NEVER)
+    was_refused = state.switch is not None and served.name == state.serving
+    return replace(found, undone=state.undone + (was_refused and state.upgraded_at > NEVER))
 
 
 def _given_up(switch: Switch | None, now: UnixSeconds, thresholds: Thresholds) -> bool:
@@ -121,6 +127,9 @@ def _step_down(view: View, demanded: list[Demand]) -> _Outcome:
     seen, needed = state.demands + is_new, view.settings.thresholds.cascade_samples
     is_lost = view.current is not None and next(view.misfit(view.current), None) is not None
     target = _next_down(view, demanded)
+    if state.steps_down and view.awaited and not is_lost:
+        still = f"{reason}: {view.awaited.name} is still loaded, {state.tier} was recommended"
+        return _hold(view, _unadvised(view, seen), still)
     if state.steps_down and seen < needed and not is_lost:
         waiting = f"{reason}: {seen} of {needed} samples since the last step say so"
         return _hold(view, _unadvised(view, seen), waiting)
@@ -165,14 +174,16 @@ def _advised(view: View, rank: int) -> tuple[Advice, ...]:
 
 def _why_no_larger(view: View, larger: list[ModelSpec]) -> str:
     """Return what keeps a larger tier from being recommended, or that there is none."""
-    tiers = view.settings.catalogue.tiers
+    tiers, state = view.settings.catalogue.tiers, view.state
     window = view.settings.thresholds.stabilization_seconds
-    changed = view.now - view.state.changed_at
+    needed = patience(state.undone, view.settings.thresholds)
+    changed = view.now - state.changed_at
     if view.rank < 0 and not larger:
         return f"no tier fits: {_smallest_misfit(view)}"
-    if larger and changed < window:
-        ago, patience = seconds(changed), seconds(window)
-        return f"{larger[0].tier} is possible, {ago} after a change; upgrades wait {patience}"
+    if larger and changed < needed:
+        why = f", {counted(state.undone, 'upgrade')} had to be taken back" if state.undone else ""
+        waits = f"upgrades wait {seconds(needed)}{why}"
+        return f"{larger[0].tier} is possible, {seconds(changed)} after a change; {waits}"
     if larger:
         return f"{larger[0].tier} is possible, but was not all of the last {seconds(window)}"
     above = [
@@ -197,7 +208,7 @@ def _change(view: View, kind: Kind, target: ModelSpec | None, reason: str) -> _O
     waits = target is not None and served is not None and target != served
     deadline = UnixSeconds(now + view.settings.thresholds.drain_seconds)
     state = replace(
-        view.state,
+        _judged(view, kind),
         tier=target.tier if target else None,
         model=target.name if target else None,
         changed_at=now,
@@ -210,6 +221,18 @@ def _change(view: View, kind: Kind, target: ModelSpec | None, reason: str) -> _O
     said = f"{reason}: {_spoken_change(view, kind, target)}"
     decision = _decision(view, state, kind, said, ready=ready)
     return decision, replace(state, last_change=decision)
+
+
+def _judged(view: View, kind: Kind) -> State:
+    """Return the state with a judgement of the last upgrade: had it lasted, or is it undone?"""
+    state, now = view.state, view.now
+    needed = patience(state.undone, view.settings.thresholds)
+    lasted, is_new = now - state.upgraded_at >= needed, state.upgraded_at > NEVER
+    if kind is Kind.UPGRADE:
+        return replace(state, upgraded_at=now, undone=0 if is_new and lasted else state.undone)
+    if not is_new:
+        return state
+    return replace(state, upgraded_at=NEVER, undone=0 if lasted else state.undone + 1)
 
 
 def _spoken_change(view: View, kind: Kind, target: ModelSpec | None) -> str:
@@ -241,4 +264,4 @@ def _decision(view: View, state: State, kind: Kind, reason: str, *, ready: bool)
 
 
 def _stabilization_until(view: View, state: State) -> UnixSeconds:
-    return UnixSeconds(state.changed_at + view.settings.thresholds.stabilization_seconds)
+    return UnixSeconds(state.changed_at + patience(state.undone, view.settings.thresholds))

@@ -1,6 +1,7 @@
 """The smallest advice of a window, as Kubernetes' autoscaler goes by it."""
 
-from surge_exporter.scaling.decisions import Advice
+from surge_exporter.model import Seconds
+from surge_exporter.scaling.decisions import Advice, Thresholds
 
 
 def advise(
@@ -19,3 +20,13 @@ def advise(
 def smallest(advised: tuple[Advice, ...]) -> int:
     """Return the smallest rank advised, of at least one."""
     return advised[0].rank
+
+
+def patience(undone: int, thresholds: Thresholds) -> Seconds:
+    """Return how long after a change nothing is upgraded.
+
+    A load that the smaller model bears and the larger does not would otherwise have the two take
+    turns for ever. So each upgrade in a row that had to be taken back doubles the time.
+    """
+    doublings = min(undone, thresholds.most_doublings)
+    return Seconds(thresholds.stabilization_seconds * 2.0**doublings)

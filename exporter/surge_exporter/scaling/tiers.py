@@ -103,23 +103,39 @@ class Eligibility:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Memory that what serves gives up for its successor, on a GPU or in the host."""
+
+    bytes: int = 0
+    on_gpu: bool = False
+
+    @classmethod
+    def by(cls, spec: ModelSpec | None) -> "Held":
+        """Return what a loaded model holds; nothing without one."""
+        return cls() if spec is None else cls(bytes=spec.memory_bytes, on_gpu=spec.needs_gpu)
+
+    def on(self, *, gpu: bool) -> int:
+        """Return how many bytes of it are on the GPUs, or in the host."""
+        return self.bytes if self.on_gpu == gpu else 0
+
+
 def is_eligible(
-    spec: ModelSpec, sample: Sample, *, loaded: ModelSpec | None, margin_ratio: float
+    spec: ModelSpec, sample: Sample, *, held: Held, margin_ratio: float
 ) -> Eligibility:
     """Say whether a model could serve in place of what is loaded.
 
-    What the loaded model holds is free for its successor, and one that needs no more than that
-    needs no margin either: it takes the place. So the loaded model itself stays eligible as long
-    as there is a device that can hold it. The margin is a part of what the model needs.
+    What is held is free for a successor, and one that needs no more than that needs no margin
+    either: it takes the place. So the loaded model itself stays eligible as long as there is a
+    device that can hold it. The margin is a part of what the model needs.
     """
     if spec.needs_gpu and not sample.gpus:
         return Eligibility(ok=False, reason=f"{spec.name} needs a GPU, 0 are there")
-    holds = loaded if loaded is not None and loaded.needs_gpu == spec.needs_gpu else None
-    held = holds.memory_bytes if holds is not None else 0
-    if spec.memory_bytes <= held and spec.memory_bytes <= largest_device(spec, sample):
-        reason = f"{spec.name} takes the {gib(held)} that are held already"
+    given_up = held.on(gpu=spec.needs_gpu)
+    if spec.memory_bytes <= given_up and spec.memory_bytes <= largest_device(spec, sample):
+        reason = f"{spec.name} takes the {gib(given_up)} that are held already"
         return Eligibility(ok=True, reason=reason)
-    free = free_bytes(spec, sample, held=held)
+    free = free_bytes(sample, on_gpu=spec.needs_gpu, held=given_up)
     needed = spec.memory_bytes * (1.0 + margin_ratio)
     where = "GPU memory" if spec.needs_gpu else "memory"
     return Eligibility(
@@ -129,13 +145,13 @@ def is_eligible(
     )
 
 
-def free_bytes(spec: ModelSpec, sample: Sample, *, held: int = 0) -> int:
+def free_bytes(sample: Sample, *, on_gpu: bool, held: int = 0) -> int:
     """Return what a model could have where it would be loaded, if `held` bytes were given up.
 
     A model is taken to need one GPU. Which one the held memory is on is not known: of those that
     could hold it, the one that leaves least for the successor is assumed.
     """
-    if not spec.needs_gpu:
+    if not on_gpu:
         return min(sample.memory_total_bytes, sample.memory_available_bytes + held)
     holders = [gpu for gpu in sample.gpus if gpu.memory_used_bytes >= held] or list(sample.gpus)
     return min((_most_free(sample.gpus, holder, held) for holder in holders), default=0)

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.decisions import Inputs, Settings, State
+from surge_exporter.scaling.holding import Watched, watch
 from surge_exporter.scaling.pressure import (
     Demand,
-    Trends,
+    Outlook,
     demands,
     misfit,
     obstacles,
+    obstacles_to,
+    outlook,
     poor_performance,
-    trends,
 )
-from surge_exporter.scaling.tiers import ModelSpec, largest_device
+from surge_exporter.scaling.tiers import Catalogue, Held, ModelSpec, free_bytes, largest_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,31 @@ class View:
     """None if nobody says what serves, or it is not in the catalogue."""
     current: ModelSpec | None
     """The model recommended so far."""
-    trends: Trends
+    loaded: ModelSpec | None
+    """What gives up its memory for a successor; if nobody says what is loaded, recommendations
+    count as followed."""
+    watched: Watched
+    outlook: Outlook
 
     @classmethod
     def of(cls, state: State, inputs: Inputs, settings: Settings) -> "View":
-        """Return the view; trends are of what came after the last change."""
-        find = settings.catalogue.find
-        rising = trends(inputs, settings, since=state.changed_at)
-        return cls(state, inputs, settings, find(inputs.serving), find(state.model), rising)
+        """Return the view; the outlook is of what came after the last change."""
+        served = settings.catalogue.find(inputs.serving)
+        current = settings.catalogue.find(state.model)
+        is_told = inputs.loaded is not None or served is not None
+        loaded = _loaded(inputs, settings.catalogue, served) if is_told else current
+        return cls(
+            state=state,
+            inputs=inputs,
+            settings=settings,
+            served=served,
+            current=current,
+            loaded=loaded,
+            watched=_told(loaded, inputs)
+            if is_told
+            else watch(state.watched, current, inputs.sample),
+            outlook=outlook(inputs, settings, since=state.changed_at),
+        )
 
     @property
     def now(self) -> UnixSeconds:
@@ -48,24 +67,37 @@ class View:
         return self.settings.catalogue.rank(self.state.tier)
 
     @property
-    def loaded(self) -> ModelSpec | None:
-        """What holds memory; if nobody says what serves, recommendations count as followed."""
-        return self.served or self.current
+    def held(self) -> Held:
+        """What a successor would have in the place of what is loaded."""
+        return Held(bytes=self.watched.held_bytes, on_gpu=self.watched.on_gpu)
+
+    @property
+    def awaited(self) -> ModelSpec | None:
+        """The larger model that is still loaded, where the last step down was not followed."""
+        rank = self.settings.catalogue.rank
+        if self.inputs.loaded is None or self.loaded is None or self.served is not None:
+            return None
+        return self.loaded if rank(self.loaded.tier) > self.rank else None
 
     def demands(self) -> list[Demand]:
         """Return what demands a smaller model; not to fit at all is the first of it."""
         if self.current is None:
             return []
         lost = [Demand(reason, of_host=False) for reason in self.misfit(self.current)]
-        return lost + demands(self.current, self.inputs, self.settings, self.trends)
+        return lost + demands(self.current, self.inputs, self.settings, self.outlook)
 
     def misfit(self, spec: ModelSpec) -> Iterator[str]:
         """Yield why a model does not fit, if it does not."""
-        return misfit(spec, self.loaded, self.inputs.sample, self.settings)
+        if not self._is_in_memory(spec):
+            yield from misfit(spec, self.held, self.inputs.sample, self.settings)
 
     def obstacles(self, spec: ModelSpec) -> Iterator[str]:
         """Yield what speaks against loading a larger model."""
-        return obstacles(spec, self.loaded, self.inputs, self.settings, self.trends)
+        yield from obstacles(self.inputs, self.settings, self.outlook)
+        in_memory = self._is_in_memory(spec)
+        yield from obstacles_to(
+            spec, self.inputs, self.settings, held=self.held, in_memory=in_memory
+        )
 
     def smaller(self, demanded: Sequence[Demand]) -> ModelSpec | None:
         """Return the model to step down to: of the next tier that has one that fits.
@@ -115,3 +147,22 @@ class View:
 
     def _does_badly(self, spec: ModelSpec) -> bool:
         return next(poor_performance(spec, self.inputs, self.settings), None) is not None
+
+    def _is_in_memory(self, spec: ModelSpec) -> bool:
+        """Say whether a server holds a model, on a machine that could: a GPU may have gone."""
+        is_there = spec.name in (self.inputs.loaded or ())
+        return is_there and spec.memory_bytes <= largest_device(spec, self.inputs.sample)
+
+
+def _loaded(inputs: Inputs, catalogue: Catalogue, served: ModelSpec | None) -> ModelSpec | None:
+    """Return what serves if it is loaded; if nobody says what serves, the largest loaded one."""
+    if served is not None:
+        return served if inputs.loaded is None or served.name in inputs.loaded else None
+    known = [spec for name in inputs.loaded or () if (spec := catalogue.find(name))]
+    return max(known, key=lambda spec: spec.memory_bytes, default=None)
+
+
+def _told(loaded: ModelSpec | None, inputs: Inputs) -> Watched:
+    held = Held.by(loaded)
+    free = free_bytes(inputs.sample, on_gpu=held.on_gpu)
+    return Watched(held.on_gpu, free, held.bytes)
