@@ -336,6 +336,30 @@ def test_the_host_is_watched_without_any_configuration(tmp_path: Path) -> None:
     assert sorted(map(str, tiers)) == ["0.0", "0.0", "1.0"]
 
 
+def test_that_gpus_cannot_be_read_is_said_once_however_often_scaling_is_turned_on(
+    tmp_path: Path,
+) -> None:
+    config, log = tmp_path / "surge.yml", tmp_path / "serve.log"
+    config.write_text("{}\n")
+    (tmp_path / "pynvml.py").write_text("raise ImportError\n")  # even where it is installed
+    arguments = ("serve", "--telemetry-dir", str(tmp_path), "--config.file", str(config))
+    imports = os.pathsep.join([str(tmp_path), *sys.path])
+    with started(log, *arguments, pattern=r"urls=(http://\S+)", PYTHONPATH=imports) as running:
+
+        def is_watched() -> bool:
+            return running.sample("surge_host_memory_ratio") is not None
+
+        wait_for(is_watched, "a sample")
+        config.write_text("scaling: {enabled: false}\n")
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: not is_watched(), "no sample")
+        config.write_text("{}\n")
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(is_watched, "a sample again")
+
+    assert log.read_text().count("the extra gpu is not installed") == 1
+
+
 def test_a_check_is_answered_and_counted(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
         with pytest.raises(HTTPError) as denied:

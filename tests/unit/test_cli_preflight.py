@@ -114,7 +114,8 @@ def test_without_an_exporter_this_host_is_looked_at(tmp_path: Path) -> None:
     config = tmp_path / "surge.yml"
     config.write_text(
         "scaling:\n"
-        "  thresholds: {upgrade_below: 1, degrade_from: 1, least_available_gib: 0}\n"
+        "  thresholds:\n"
+        "    {upgrade_below: 1, degrade_from: 1, cpu_degrade_from: null, least_available_gib: 0}\n"
         "  models:\n"
         "    - {name: tiny, tier: small, memory_gib: 0.001}\n"
         "    - {name: huge, tier: large, memory_gib: 900000}\n"

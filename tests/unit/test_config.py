@@ -123,6 +123,10 @@ INVALID: Mapping[str, str] = {
     "degrade-below-upgrade": (
         "scaling.thresholds.degrade_from: expected at least upgrade_below, 0.8, got 0.5"
     ),
+    "cpu-degrade-below-upgrade": (
+        "scaling.thresholds.cpu_degrade_from: expected at least upgrade_below, 0.8, or null,"
+        " got 0.5"
+    ),
     "threshold-percent": "scaling.thresholds.degrade_from: expected a number <= 1, got 90",
     "cgroup": "scaling.cgroup: expected own, host or a path like /a/b, got 'yours'",
     "interval-zero": "scaling.interval_seconds: expected a number >= 0.1, got 0",
@@ -282,7 +286,9 @@ def test_without_a_section_the_scaler_has_its_own_defaults() -> None:
 def test_the_scaler_decides_by_what_is_configured() -> None:
     config = parse(
         "scaling:\n"
-        "  thresholds: {degrade_from: 0.85, least_available_gib: 0.5, p95_seconds: 30}\n"
+        "  thresholds:\n"
+        "    {degrade_from: 0.85, cpu_degrade_from: null, least_available_gib: 0.5,"
+        " p95_seconds: 30}\n"
         "  models:\n"
         "    - {name: 'hermes4:70b', tier: large, memory_gib: 40, gpu: true}\n"
         "    - {name: 'llama3.2:3b', tier: small, memory_gib: 2.5}\n"
@@ -290,7 +296,9 @@ def test_the_scaler_decides_by_what_is_configured() -> None:
 
     settings = scaler_settings(config.scaling)
 
-    assert settings.thresholds == Thresholds(degrade_from=0.85, least_available_bytes=GIB // 2)
+    assert settings.thresholds == Thresholds(
+        degrade_from=0.85, cpu_degrade_from=None, least_available_bytes=GIB // 2
+    )
     assert settings.limits == Limits(p95_seconds=Seconds(30.0))
     assert settings.catalogue.tiers == ("small", "large")
     assert settings.catalogue.of_tier("large") == (
@@ -361,7 +369,10 @@ CONFIGS = st.builds(
             unique_by=lambda model: model.name,
         ).map(tuple),
         thresholds=st.builds(
-            ThresholdsConfig, upgrade_below=st.floats(0, 0.5), degrade_from=st.floats(0.5, 1)
+            ThresholdsConfig,
+            upgrade_below=st.floats(0, 0.5),
+            degrade_from=st.floats(0.5, 1),
+            cpu_degrade_from=st.none() | st.floats(0.5, 1),
         ),
         server=st.builds(
             ServerConfig, kind=st.sampled_from(ServerKind), url=st.just("http://localhost:1")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from surge_exporter.model import UnixSeconds
-from surge_exporter.runtime.sampler import FRESH_SECONDS, Sampler, Sampling, Serving
+from surge_exporter.runtime.looks import FRESH_SECONDS
+from surge_exporter.runtime.sampler import Sampler, Sampling, Serving
 from surge_exporter.scaling.decisions import Kind, Settings, Thresholds
 from surge_exporter.scaling.preflight import Operation
 from surge_exporter.scaling.resources import GIB
@@ -26,15 +27,15 @@ class Rig:
         self.machine = FakeMachine(self.clock)
         self.serving = Serving()
         self.builds = 0
-        waker = Turner()
+        self.waker = Turner()
         self.sampler = Sampler(
             sampling or Sampling(),
             clock=self.clock,
-            waker=waker,
+            waker=self.waker,
             build=self._build,
             serving=lambda: self.serving,
         )
-        waker.turn = self.sampler.turn
+        self.waker.turn = self.sampler.turn
         self.sampler.turn()  # begins to measure
         self.clock.advance(1.0)
         self.sampler.turn()
@@ -145,22 +146,22 @@ def test_a_sample_for_who_asks_decides_nothing() -> None:
 def test_all_who_ask_at_a_time_share_one_sample() -> None:
     rig = Rig()
     rig.clock.advance(1.0)
-    waker = ScriptedWaker()
-    rig.sampler._waker = waker  # noqa: SLF001 - who asks waits for the test to turn it
+    asked = threading.Semaphore(0)
+    rig.waker.turn = asked.release  # who asks waits for the test to turn it
     found: list[HostStatus | None] = []
     threads = [
         threading.Thread(target=lambda: found.append(rig.sampler.fresh())) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
-    while rig.sampler._asked < len(threads):  # noqa: SLF001
-        pass
+    assert all(asked.acquire(timeout=SECONDS) for _ in threads)
 
     rig.sampler.turn()
     for thread in threads:
         thread.join(SECONDS)
 
     assert rig.machine.taken == 2
+    assert len(found) == len(threads)
     assert {host.sample.at for host in found if host} == {rig.clock.now()}
 
 

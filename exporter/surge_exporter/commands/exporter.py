@@ -25,6 +25,7 @@ from surge_exporter.render.report import to_json
 from surge_exporter.runtime.cgroup import Cgroup
 from surge_exporter.runtime.clock import Clock, QueueWaker
 from surge_exporter.runtime.filesystem import OsFileSystem
+from surge_exporter.runtime.gpus import Gpus
 from surge_exporter.runtime.jumps import CheckedClock
 from surge_exporter.runtime.logs import CountingHandler
 from surge_exporter.runtime.loop import Loop, Pipeline
@@ -80,11 +81,14 @@ class Exporter:
         self._bound: tuple[str, ...] = ()
         self._checkpoint = state_file.load(clock.now()) if state_file else None
         waker = QueueWaker()
+        gpus = Gpus(host_clock or clock)  # one for all: what it said once needs no second line
         self.sampler = Sampler(
             Sampling(enabled=False),
             clock=host_clock or clock,
             waker=QueueWaker(),
-            build=lambda sampling: Resources(host_clock or clock, cgroup=Cgroup(sampling.cgroup)),
+            build=lambda sampling: Resources(
+                host_clock or clock, cgroup=Cgroup(sampling.cgroup), gpus=gpus
+            ),
             surroundings=self._surroundings,
             serving=lambda: self.switching.serving(),  # noqa: PLW0108 - it is made below
         )

@@ -49,7 +49,10 @@ class Nvml(Protocol):
 
 
 class Gpus:
-    """Reads all GPUs. One owner; what goes wrong is a log line, once, and no GPU."""
+    """Reads all GPUs. One owner; what goes wrong is a log line, once, and no GPU.
+
+    It may be closed and read again: what it said is not said anew when sampling begins anew.
+    """
 
     def __init__(self, clock: Clock, *, load: Callable[[], Nvml] | None = None) -> None:
         """Take the clock, and in tests what stands in for the library."""
@@ -75,7 +78,7 @@ class Gpus:
         return ()
 
     def close(self) -> None:
-        """Let go of the driver."""
+        """Let go of the driver, until the next `read`."""
         if self._nvml is not None:
             nvml, self._nvml, self._handles = self._nvml, None, ()
             try:

@@ -1,38 +1,32 @@
 """The thread that watches the host: it owns samples and the scaler's state, and publishes both."""
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import Protocol
 
 from surge_exporter.model import Seconds
 from surge_exporter.runtime.clock import Clock, Waker
+from surge_exporter.runtime.looks import Look, Looks
 from surge_exporter.runtime.performance import Surroundings
+from surge_exporter.runtime.preflights import Preflights
 from surge_exporter.runtime.resources import SETTLE_SECONDS
-from surge_exporter.scaling.decisions import Decision, Inputs, Kind, Settings, State
-from surge_exporter.scaling.preflight import Operation, Preflight, answer
-from surge_exporter.scaling.pressure import outlook
+from surge_exporter.scaling.decisions import NEVER, Decision, Inputs, Kind, Settings, State
+from surge_exporter.scaling.preflight import Operation
+from surge_exporter.scaling.pressure import mean_cpu, outlook
 from surge_exporter.scaling.resources import Sample
 from surge_exporter.scaling.scaler import step
 from surge_exporter.scaling.tiers import hardware_tier
 from surge_exporter.scaling.trend import Trend
-from surge_exporter.snapshot import Answered, HostStatus, Outcome
-
-FRESH_SECONDS = 0.1
-"""A sample younger than this is shared by all who ask."""
-PATIENCE_SECONDS = 1.0
-"""How long who asks waits for a fresh sample; then the newest there is must do."""
+from surge_exporter.scaling.view import in_use
+from surge_exporter.snapshot import Answered, HostStatus
 
 _FIRST_SECONDS = 1.0  # until the first decision: an exporter that starts is busy itself
 _MOST_CHANGES = 10
 _MOST_SAMPLES = 5000  # of a window however long, looked at however often
 _MISSED = 3  # intervals; by then the newest sample says nothing of now
 _LATE_SECONDS = 10.0
-_MOST_ANSWERS = 100  # anybody may ask for models that do not exist
-_RETRY_SECONDS = Seconds(5.0)
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +67,8 @@ class Serving:
 class Sampler:
     """Watches the host. `run` is the one thread that samples and decides; any thread may ask.
 
-    `_asking` guards what crosses threads: who asked, what was published, and the answers' counts.
+    That thread owns all there is here. Others replace what it is to do (`configure`, `stop`), one
+    reference at a time; what they wait for is in `Looks`, and what they share in `Preflights`.
     """
 
     def __init__(
@@ -107,7 +102,6 @@ class Sampler:
         self._resources: Sampled | None = None
         self._history: deque[Sample] = deque(maxlen=_MOST_SAMPLES)
         self._state = State()
-        self._inputs: Inputs | None = None
         self._decision: Decision | None = None
         self._trends: Mapping[str, Trend] = {}
         self._due = self._settled_at = clock.monotonic()
@@ -116,13 +110,8 @@ class Sampler:
         self._failures = 0
         self._failed: set[str] = set()
         self._stopping = False
-        self._asking = threading.Condition()
-        self._asked = self._answered = 0
-        self._status: HostStatus | None = None
-        self._taken_at: Seconds | None = None
-        self._answered_by: Sample | None = None
-        self._answers: dict[tuple[str | None, Operation], Preflight] = {}
-        self._checks = dict.fromkeys(Outcome, 0)
+        self._looks = Looks(clock, waker.wake)
+        self._preflights = Preflights()
 
     def configure(self, sampling: Sampling) -> None:
         """Do otherwise from the next turn on; any thread."""
@@ -140,40 +129,25 @@ class Sampler:
 
     def status(self) -> HostStatus | None:
         """Return the newest there is; None if there is none of now. Any thread, never waits."""
-        with self._asking:
-            if self._status is None or self._is_late():
-                return None
-            return replace(self._status, checks=dict(self._checks), failures=self._failures)
+        look = self._newest()
+        if look is None:
+            return None
+        return replace(look.status, checks=self._preflights.counts(), failures=self._failures)
 
     def fresh(self) -> HostStatus | None:
         """Return a sample of now, the same to all who ask at a time; any thread but `run`'s."""
-        with self._asking:
-            if self._sampling.enabled and not (self._is_fresh() or self._stopping):
-                self._asked += 1
-                ticket = self._asked
-                self._waker.wake()
-                self._asking.wait_for(
-                    lambda: self._answered >= ticket or self._stopping, PATIENCE_SECONDS
-                )
+        self._ask()
         return self.status()
 
     def preflight(
         self, model: str | None = None, operation: Operation = Operation.GENERATE
     ) -> Answered | None:
-        """Say whether an operation may start now; any thread. None if nothing is watched.
-
-        A host that can't be looked at denies: nobody knows what it has left.
-        """
+        """Say whether an operation may start now; any thread but `run`'s. None if unwatched."""
         if not self._sampling.enabled:
             return None
-        status, inputs = self.fresh(), self._inputs
-        if status is None or inputs is None:
-            found = _blind(model, operation)
-        else:
-            found = self._answer(status, inputs, model, operation)
-        with self._asking:
-            self._checks[Outcome.ALLOWED if found.allowed else Outcome.DENIED] += 1
-        return Answered(preflight=found, sampled_at=status.sample.at if status else None)
+        self._ask()
+        look, settings = self._newest(), (self._applied or self._sampling).settings
+        return self._preflights.answer(look, settings, model, operation)
 
     def run(self) -> None:
         """Watch, until `stop`."""
@@ -183,8 +157,7 @@ class Sampler:
                 self._waker.wait(self._rest())
         finally:
             self._stopping = True
-            with self._asking:
-                self._asking.notify_all()
+            self._looks.close()
             self._close()
 
     def turn(self) -> None:
@@ -197,13 +170,11 @@ class Sampler:
             is_due = now >= self._due
             if is_due:
                 self._due = Seconds(now + self._sampling.interval_seconds)
-            if is_due or self._is_wanted():
+            if is_due or self._looks.is_wanted():
                 self._look(is_due=is_due)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next sample may be well
             self._fail(error)
-        with self._asking:
-            self._answered = self._asked
-            self._asking.notify_all()
+        self._looks.answer()
 
     def _apply(self, sampling: Sampling) -> None:
         """Begin anew where the configuration changed what the old state speaks of."""
@@ -228,8 +199,7 @@ class Sampler:
             self._resources.close()
             self._resources = None
         self._history.clear()
-        with self._asking:
-            self._status = self._taken_at = self._inputs = None
+        self._looks.show(None)
 
     def _rest(self) -> float:
         now = self._clock.monotonic()
@@ -242,30 +212,12 @@ class Sampler:
         settings = (self._applied or self._sampling).settings
         if self._resources is not None:
             sample = self._resources.sample()
-            self._inputs = self._inputs_of(sample, settings)
+            inputs = self._inputs_of(sample, settings)
             if is_due:
-                self._decide(self._inputs, settings)
-            self._publish(sample, settings)
+                self._decide(inputs, settings)
+            self._publish(inputs, settings)
             if is_due:
                 self._tell()
-
-    def _answer(
-        self, status: HostStatus, inputs: Inputs, model: str | None, operation: Operation
-    ) -> Preflight:
-        """Answer by a sample; who asks the same while that is fresh gets the same answer."""
-        sample, question = status.sample, (model, operation)
-        with self._asking:
-            if self._answered_by is not sample:
-                self._answered_by, self._answers = sample, {}
-            if question in self._answers:
-                return self._answers[question]
-        inputs = replace(inputs, now=sample.at, sample=sample)
-        settings = (self._applied or self._sampling).settings
-        found = answer(inputs, status.state, settings, model=model, operation=operation)
-        with self._asking:
-            if self._answered_by is sample and len(self._answers) < _MOST_ANSWERS:
-                self._answers[question] = found
-        return found
 
     def _inputs_of(self, sample: Sample, settings: Settings) -> Inputs:
         window = settings.thresholds.trend_window_seconds
@@ -301,22 +253,21 @@ class Sampler:
                 decision.reason,
             )
 
-    def _publish(self, sample: Sample, settings: Settings) -> None:
-        inputs = self._inputs
-        tier = settings.catalogue.find(inputs.serving) if inputs else None
+    def _publish(self, inputs: Inputs, settings: Settings) -> None:
+        sample = inputs.sample
         status = HostStatus(
             sample=sample,
             hardware_tier=hardware_tier(sample),
             tiers=settings.catalogue.tiers,
-            serving=tier,
+            serving=in_use(inputs, settings.catalogue),
             decision=self._decision,
             state=self._state,
             trends=self._trends,
             changes=tuple(self._changes),
             events=dict(self._events),
+            cpu_mean_ratio=_judged_cpu(inputs, settings),
         )
-        with self._asking:
-            self._status, self._taken_at = status, self._clock.monotonic()
+        self._looks.show(Look(status, inputs))
 
     def _tell(self) -> None:
         status = self.status()
@@ -336,27 +287,18 @@ class Sampler:
             self._failed.add(kind)
             _log.error("sampling failed kind=%s error=%s", kind, error, exc_info=error)
 
-    def _is_wanted(self) -> bool:
-        with self._asking:
-            return self._asked != self._answered and not self._is_fresh()
+    def _ask(self) -> None:
+        if self._sampling.enabled and not self._stopping:
+            self._looks.ask()
 
-    def _is_fresh(self) -> bool:
-        return self._age() < FRESH_SECONDS
-
-    def _is_late(self) -> bool:
-        return self._age() > max(_LATE_SECONDS, _MISSED * self._sampling.interval_seconds)
-
-    def _age(self) -> float:
-        return inf if self._taken_at is None else self._clock.monotonic() - self._taken_at
+    def _newest(self) -> Look | None:
+        interval_seconds = self._sampling.interval_seconds
+        return self._looks.newest(max(_LATE_SECONDS, _MISSED * interval_seconds))
 
 
-def _blind(model: str | None, operation: Operation) -> Preflight:
-    return Preflight(
-        allowed=False,
-        reason="no sample of the host could be taken; the log says why",
-        operation=operation,
-        model=model,
-        tier=None,
-        recommended_model=None,
-        retry_after_seconds=_RETRY_SECONDS,
-    )
+def _judged_cpu(inputs: Inputs, settings: Settings) -> float | None:
+    thresholds = settings.thresholds
+    if thresholds.cpu_degrade_from is None:
+        return None
+    window = thresholds.cpu_window_seconds
+    return mean_cpu(inputs, since=NEVER, window_seconds=window).mean_ratio

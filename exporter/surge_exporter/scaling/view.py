@@ -154,8 +154,13 @@ class View:
         return is_there and spec.memory_bytes <= largest_device(spec, self.inputs.sample)
 
 
+def in_use(inputs: Inputs, catalogue: Catalogue) -> ModelSpec | None:
+    """Return what serves; where nobody says that, the largest model that is loaded."""
+    return catalogue.find(inputs.serving) or _loaded(inputs, catalogue, None)
+
+
 def _loaded(inputs: Inputs, catalogue: Catalogue, served: ModelSpec | None) -> ModelSpec | None:
-    """Return what serves if it is loaded; if nobody says what serves, the largest loaded one."""
+    """Return what gives up its memory: what serves, if it is loaded."""
     if served is not None:
         return served if inputs.loaded is None or served.name in inputs.loaded else None
     known = [spec for name in inputs.loaded or () if (spec := catalogue.find(name))]
