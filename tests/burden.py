@@ -30,9 +30,9 @@ def burn():
         sum(range(20_000))
 threading.Thread(target=burn, daemon=True).start()
 for line in sys.stdin:
-    size = int(line)
+    size, burns = map(int, line.split())
     held = bytearray(b"x") * size if size else None
-    (burning.set if size else burning.clear)()
+    (burning.set if burns else burning.clear)()
     print("done", flush=True)
 """
 
@@ -48,21 +48,25 @@ class Burden:
 
     def take(self) -> None:
         """Take the memory, touch all of it, and burn CPU from now on."""
-        self._tell(TAKEN_BYTES)
+        self._tell(TAKEN_BYTES, burns=True)
+
+    def burn(self) -> None:
+        """Burn CPU from now on, and take no memory."""
+        self._tell(0, burns=True)
 
     def leave(self) -> None:
         """Give it back, and rest."""
-        self._tell(0)
+        self._tell(0, burns=False)
 
     def end(self) -> None:
         """End it."""
         self._process.kill()
         self._process.communicate()
 
-    def _tell(self, size: int) -> None:
+    def _tell(self, size: int, *, burns: bool) -> None:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(f"{size}\n".encode())
+        self._process.stdin.write(f"{size} {burns:d}\n".encode())
         self._process.stdin.flush()
         assert self._process.stdout.readline() == b"done\n"
 

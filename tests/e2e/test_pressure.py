@@ -36,17 +36,37 @@ SETTINGS = Settings(
     ),
 )
 
+CPU_SETTINGS = Settings(
+    catalogue=Catalogue.of(
+        ModelSpec(name=tier, tier=tier, memory_bytes=size * MIB)
+        for tier, size in (("small", 1), ("medium", 2), ("large", 4))
+    ),
+    thresholds=Thresholds(
+        upgrade_below=BUSY / 2,
+        cpu_degrade_from=BUSY,
+        least_available_bytes=MIB,
+        stabilization_seconds=STABILIZATION,
+    ),
+)
+
 Box = Callable[[Burden, Clock], AbstractContextManager[Resources]]
 
 
 class Watch:
     """A sampler over a box; each look is two seconds of fake time, and as long as it takes."""
 
-    def __init__(self, burden: Burden, clock: FakeClock, resources: Resources) -> None:
+    def __init__(
+        self,
+        burden: Burden,
+        clock: FakeClock,
+        resources: Resources,
+        settings: Settings = SETTINGS,
+    ) -> None:
         self.burden = burden
+        self._settings = settings
         self._clock = clock
         self._sampler = Sampler(
-            Sampling(settings=SETTINGS),
+            Sampling(settings=settings),
             clock=clock,
             waker=ScriptedWaker(),
             build=lambda _: resources,
@@ -69,6 +89,12 @@ class Watch:
     def decide_for(self, seconds: float) -> list[Decision]:
         """Return the decisions of so much fake time."""
         return [self.decide() for _ in range(int(seconds / 2))]
+
+    def calm(self) -> HostStatus | None:
+        """Return what is seen once nothing speaks against an upgrade any more."""
+        host = self.look()
+        limit = self._settings.thresholds.upgrade_below
+        return host if max(host.sample.pressure.values()) < limit else None
 
 
 @pytest.fixture(params=[process_box, cgroup_box])
@@ -96,7 +122,7 @@ def test_the_recommendation_goes_down_holds_and_comes_back(watch: Watch) -> None
     assert {d.recommended for d in watch.decide_for(60)} == {"small"}
 
     watch.burden.leave()
-    calm = wait_for(lambda: _calm(watch.look()), "the box to be calm")
+    calm = wait_for(watch.calm, "the box to be calm")
     held = watch.decide_for(STABILIZATION - 30)
     assert {d.recommended for d in held} == {"small"}
     assert {d.kind for d in held} == {Kind.HOLD}
@@ -111,6 +137,24 @@ def _changed(decision: Decision) -> Decision | None:
     return decision if decision.kind is not Kind.HOLD else None
 
 
-def _calm(host: HostStatus) -> HostStatus | None:
-    pressure = host.sample.pressure
-    return host if max(pressure.values()) < SETTINGS.thresholds.upgrade_below else None
+def test_cpu_alone_steps_down_after_half_a_minute_of_it_and_comes_back() -> None:
+    burden, clock = Burden(), FakeClock()
+    try:
+        with process_box(burden, HalfFakeClock(clock)) as resources:
+            watch = Watch(burden, clock, resources, CPU_SETTINGS)
+            assert watch.decide().recommended == "large"
+
+            burden.burn()
+            wait_for(lambda: watch.look().sample.cpu_ratio >= BUSY, "the burnt CPU to show")
+            down = wait_for(lambda: _changed(watch.decide()), "a step down")
+            assert (down.kind, down.recommended) == (Kind.DOWNGRADE, "medium")
+            assert "CPU is" in down.reason
+            assert "samples" in down.reason
+
+            burden.leave()
+            wait_for(watch.calm, "the box to be calm")
+            back = [d for d in watch.decide_for(2 * STABILIZATION) if d.kind is Kind.UPGRADE]
+            assert back[0].at - down.at >= STABILIZATION
+            assert back[-1].recommended == "large"
+    finally:
+        burden.end()

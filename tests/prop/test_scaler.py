@@ -225,11 +225,16 @@ def test_more_pressure_never_gives_a_larger_tier(
 
 @patient
 @given(of_one_kind, lives)
-def test_it_goes_one_step_at_a_time(catalogue: Catalogue, life: list[Happening]) -> None:
+def test_it_goes_one_step_at_a_time_past_what_does_not_fit(
+    catalogue: Catalogue, life: list[Happening]
+) -> None:
     for before, inputs, decision, _ in _live(catalogue, life):
         if decision.kind is not Kind.HOLD and inputs.serving == before.serving:
             old, new = _rank(catalogue, before.tier), _rank(catalogue, decision.recommended)
-            assert new == -1 or old == -1 or abs(new - old) <= 1
+            passed = catalogue.tiers[new + 1 : old] if -1 < new < old else ()
+            passed_over = [model for tier in passed for model in catalogue.of_tier(tier)]
+            assert new == -1 or old == -1 or new - old <= 1
+            assert not any(_fits(model, before, inputs, catalogue) for model in passed_over)
 
 
 @patient
