@@ -153,7 +153,7 @@ def test_cpu_alone_steps_down_after_half_a_minute_of_it_and_comes_back() -> None
 
             burden.leave()
             wait_for(watch.calm, "the box to be calm")
-            back = [d for d in watch.decide_for(2 * STABILIZATION) if d.kind is Kind.UPGRADE]
+            back = [d for d in watch.decide_for(3 * STABILIZATION) if d.kind is Kind.UPGRADE]
             assert back[0].at - down.at >= STABILIZATION
             assert back[-1].recommended == "large"
     finally:

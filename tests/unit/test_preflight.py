@@ -1,8 +1,8 @@
 from surge_exporter.scaling.performance import Performance
 from surge_exporter.scaling.preflight import RETRY_SECONDS, Operation, Preflight, answer
 from surge_exporter.scaling.resources import Sample
-from surge_exporter.scaling.scaler import Inputs, State
-from tests.resources import Life, sample
+from surge_exporter.scaling.scaler import Inputs
+from tests.resources import Life, gpu, sample
 
 
 def _ask(life: Life, found: Sample, model: str | None = None, **others: object) -> Preflight:
@@ -101,11 +101,37 @@ def test_where_nothing_fits_the_answer_says_so() -> None:
     assert given.reason == "none of the 3 models fits"
 
 
-def test_the_answer_repeats_the_operation() -> None:
-    found = sample()
-    inputs = Inputs(now=found.at, sample=found)
-    given = answer(inputs, State(), Life().settings, operation=Operation.LOAD)
-    assert given.operation is Operation.LOAD
+def _load(life: Life, found: Sample, model: str, **others: object) -> Preflight:
+    inputs = Inputs(now=found.at, sample=found, **others)  # type: ignore[arg-type]
+    return answer(inputs, life.state, life.settings, model=model, operation=Operation.LOAD)
+
+
+def test_what_is_recommended_may_generate_where_it_may_not_be_loaded_any_more() -> None:
+    life = Life()
+    life.step(sample())
+    short = sample(2.0, available=12.0)  # 18 GiB went: to the model, or to somebody else
+    assert _ask(life, short, "large").allowed
+    denied = _load(life, short, "large")
+    assert (denied.allowed, denied.operation) == (False, Operation.LOAD)
+    assert denied.reason.startswith("large needs 22.0 GiB of memory")
+    assert denied.recommended_model == "medium"
+
+
+def test_what_a_server_has_loaded_need_not_be_loaded() -> None:
+    life = Life()
+    life.step(sample(), loaded=("large",))
+    assert _load(life, sample(2.0, available=12.0), "large", loaded=("large",)).allowed
+
+
+def test_a_model_that_was_not_loaded_when_it_was_tried_is_denied() -> None:
+    failed = {"large": Performance(model="large", load_failures=1)}
+    denied = _load(Life(), sample(), "large", performance=failed)
+    assert denied.reason == "large could not be loaded 1 time lately"
+
+
+def test_without_configured_models_a_gpu_is_what_counts() -> None:
+    given = _ask(Life(), sample(available=7.0, total=8.0, gpus=[gpu()]), "large")
+    assert given.allowed
 
 
 def test_where_nothing_serves_yet_no_model_waits_for_stabilisation() -> None:

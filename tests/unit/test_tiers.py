@@ -10,6 +10,7 @@ from surge_exporter.scaling.tiers import (
     free_bytes,
     hardware_tier,
     is_eligible,
+    on_host,
 )
 from tests.resources import catalogue, gpu, sample, spec
 
@@ -112,3 +113,18 @@ def test_reasons_say_what_is_needed_and_what_is_there() -> None:
 
 def test_what_is_in_no_catalogue_is_no_tier() -> None:
     assert catalogue(spec("a", 1.0)).rank("b") == -1
+
+
+@pytest.mark.parametrize(("total", "on_gpu"), [(24.0, True), (6.0, True), (4.0, False)])
+def test_the_default_tiers_are_those_of_a_gpu_that_is_worth_it(
+    total: float,
+    on_gpu: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    found = on_host(DEFAULT_CATALOGUE, sample(gpus=[gpu(total=total)]))
+    assert {model.needs_gpu for model in found.models} == {on_gpu}
+    assert found.tiers == DEFAULT_CATALOGUE.tiers
+
+
+def test_configured_models_are_what_they_are() -> None:
+    mine = catalogue(spec("mine", 2.0))
+    assert on_host(mine, sample(gpus=[gpu()])) is mine

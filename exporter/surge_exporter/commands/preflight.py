@@ -32,7 +32,8 @@ _ANSWERS = (200, 503)
     type=click.Choice([operation.value for operation in Operation]),
     default=Operation.GENERATE.value,
     show_default=True,
-    help="What is about to start; it is named in the answer, and changes nothing of it.",
+    help="What is about to start. Where no server says what is loaded, the recommended model"
+    " counts as loaded to generate, and not to load.",
 )
 @click.option(
     "--url",

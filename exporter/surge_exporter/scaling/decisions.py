@@ -1,7 +1,7 @@
 """What the scaler goes by, decides, and remembers: values, all of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.holding import Watched
 from surge_exporter.scaling.performance import Limits, Performance
 from surge_exporter.scaling.resources import GIB, Sample
-from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, Catalogue
+from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, Catalogue, on_host
 
 NEVER = UnixSeconds(-inf)
 
@@ -57,6 +57,10 @@ class Settings:
     catalogue: Catalogue = DEFAULT_CATALOGUE
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: Limits = field(default_factory=Limits)
+
+    def on(self, sample: Sample) -> "Settings":
+        """Return the settings for a host: without configured models, those its devices suit."""
+        return replace(self, catalogue=on_host(self.catalogue, sample))
 
 
 class Kind(StrEnum):

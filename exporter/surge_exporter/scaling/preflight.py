@@ -65,7 +65,7 @@ def answer(
     if operation is Operation.LOAD and inputs.serving is None and inputs.loaded is None:
         inputs = replace(inputs, loaded=())
     view = View.of(state, inputs, settings)
-    spec = _usual(view) if model is None else settings.catalogue.find(model)
+    spec = _usual(view) if model is None else view.settings.catalogue.find(model)
     denial = next(_denials(spec, model, view), None)
     best = _instead(spec, view) if denial else spec
     return Preflight(

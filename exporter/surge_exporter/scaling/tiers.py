@@ -1,7 +1,7 @@
 """Models and the tiers they make, and which of them fit a host."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from surge_exporter.scaling.resources import GIB, Gpu, Sample
@@ -68,6 +68,9 @@ DEFAULT_CATALOGUE = Catalogue.of(
 """Without configuration: what 4-bit models of about 3, 8 and 30 billion weights need."""
 
 
+_DEFAULT_ON_GPU = Catalogue.of(replace(spec, needs_gpu=True) for spec in DEFAULT_CATALOGUE.models)
+
+
 class HardwareTier(StrEnum):
     """What class of machine this is, by what it has, not by what is free."""
 
@@ -93,6 +96,16 @@ def hardware_tier(sample: Sample) -> HardwareTier:
     if memory >= _MID_RANGE_BYTES or gpu_memory >= _MID_RANGE_GPU_BYTES:
         return HardwareTier.MID_RANGE
     return HardwareTier.LOW_END
+
+
+def on_host(catalogue: Catalogue, sample: Sample) -> Catalogue:
+    """Return a catalogue as it is or, for the default one, with the GPU's memory if that counts.
+
+    Who has a GPU of some size serves from it. A smaller one drives screens.
+    """
+    largest = max((gpu.memory_total_bytes for gpu in sample.gpus), default=0)
+    is_default = catalogue == DEFAULT_CATALOGUE
+    return _DEFAULT_ON_GPU if is_default and largest >= _MID_RANGE_GPU_BYTES else catalogue
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,6 @@ def follow(
     once, and the old one to serve.
     """
     state, history = State(), deque[Sample]()
-    find = settings.catalogue.find
     serving: ModelSpec | None = None
     loading: tuple[ModelSpec, UnixSeconds] | None = None
     for bare in samples:
@@ -83,7 +82,7 @@ def follow(
         decision, state = step(state, inputs, settings)
         yield Moment(sample, decision, state)
         _remember(history, sample, settings)
-        target = find(decision.model)
+        target = settings.on(bare).catalogue.find(decision.model)
         if serving is None:
             serving = target
         elif target is not None and decision.ready and loading is None:

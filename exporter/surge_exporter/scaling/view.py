@@ -39,6 +39,7 @@ class View:
     @classmethod
     def of(cls, state: State, inputs: Inputs, settings: Settings) -> "View":
         """Return the view; the outlook is of what came after the last change."""
+        settings = settings.on(inputs.sample)
         served = settings.catalogue.find(inputs.serving)
         current = settings.catalogue.find(state.model)
         is_told = inputs.loaded is not None or served is not None
