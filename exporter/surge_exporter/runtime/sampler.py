@@ -118,7 +118,7 @@ class Sampler:
         self._waker.wake()
 
     def listen(self, listener: Callable[[HostStatus], None]) -> None:
-        """Call somebody after each decision, on this thread: it must return soon."""
+        """Call somebody after each decision, on `run`'s thread: it must return soon."""
         self._listeners.append(listener)
 
     def stop(self) -> None:
