@@ -12,7 +12,8 @@ from surge_exporter.core.cycle import Cycle, Telemetry
 from surge_exporter.model import Source
 from surge_exporter.runtime.clock import Waker
 from surge_exporter.runtime.jumps import CheckedClock
-from surge_exporter.runtime.loop import Loop, Pipeline
+from surge_exporter.runtime.loop import Loop
+from surge_exporter.runtime.pipeline import Pipeline
 from surge_exporter.runtime.stream import Chunk
 from surge_exporter.runtime.tail import Tail
 from surge_exporter.signals import default_tuning, judge

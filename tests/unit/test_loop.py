@@ -20,7 +20,7 @@ from surge_exporter.model import (
     Severity,
     Source,
 )
-from surge_exporter.runtime import loop, questions
+from surge_exporter.runtime import questions, reloads
 from surge_exporter.runtime.clock import QueueWaker
 from surge_exporter.runtime.loop import POLL_SECONDS
 from surge_exporter.snapshot import Snapshot
@@ -32,7 +32,7 @@ from tests.telemetry import request_line, tick_line
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for a loop that the test does not turn."""
-    monkeypatch.setattr(loop, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(reloads, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(questions, "PATIENCE_SECONDS", 0.0)
 
 

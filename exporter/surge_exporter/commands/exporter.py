@@ -28,8 +28,9 @@ from surge_exporter.runtime.filesystem import OsFileSystem
 from surge_exporter.runtime.gpus import Gpus
 from surge_exporter.runtime.jumps import CheckedClock
 from surge_exporter.runtime.logs import CountingHandler
-from surge_exporter.runtime.loop import Loop, Pipeline
+from surge_exporter.runtime.loop import Loop
 from surge_exporter.runtime.performance import Surroundings, Telling
+from surge_exporter.runtime.pipeline import Pipeline
 from surge_exporter.runtime.questions import Answer
 from surge_exporter.runtime.recall import Recall
 from surge_exporter.runtime.resources import Resources

@@ -35,7 +35,7 @@ class Looks:
         self._clock = clock
         self._wake = wake
         self._turn = threading.Condition()
-        self._asked = self._answered = 0
+        self._asked = self._heard = self._answered = 0
         self._newest: Look | None = None
         self._shown_at: Seconds | None = None
         self._closed = False
@@ -55,10 +55,15 @@ class Looks:
             self._wake()
             self._turn.wait_for(lambda: self._answered >= ticket or self._closed, PATIENCE_SECONDS)
 
-    def is_wanted(self) -> bool:
-        """Say whether somebody waits for a look, and there is none that is fresh."""
+    def hear(self) -> bool:
+        """Note who asked so far, and say whether they need a look: is there none that is fresh?
+
+        The next answer is theirs. Who asks later, when it may be settled that nobody needs a look,
+        waits for the answer after it: they wake the sampler again.
+        """
         with self._turn:
-            return self._asked != self._answered and not self._is_fresh()
+            self._heard = self._asked
+            return self._heard != self._answered and not self._is_fresh()
 
     def show(self, look: Look | None) -> None:
         """Have this be the newest; None where what was seen says nothing of now."""
@@ -67,9 +72,9 @@ class Looks:
             self._shown_at = None if look is None else self._clock.monotonic()
 
     def answer(self) -> None:
-        """Let nobody wait any longer: the newest is what there is."""
+        """Let nobody who was heard wait any longer: the newest is what there is."""
         with self._turn:
-            self._answered = self._asked
+            self._answered = self._heard
             self._turn.notify_all()
 
     def close(self) -> None:

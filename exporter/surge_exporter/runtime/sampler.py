@@ -119,7 +119,7 @@ class Sampler:
         self._waker.wake()
 
     def listen(self, listener: Callable[[HostStatus], None]) -> None:
-        """Call somebody after each decision, on this thread: it must return soon."""
+        """Call somebody after each decision, on `run`'s thread: it must return soon."""
         self._listeners.append(listener)
 
     def stop(self) -> None:
@@ -162,6 +162,7 @@ class Sampler:
 
     def turn(self) -> None:
         """Take a sample if one is due or asked for, and decide if one is due; never raises."""
+        is_wanted = self._looks.hear()
         try:
             self._apply(self._sampling)
             now = self._clock.monotonic()
@@ -170,7 +171,7 @@ class Sampler:
             is_due = now >= self._due
             if is_due:
                 self._due = Seconds(now + self._sampling.interval_seconds)
-            if is_due or self._looks.is_wanted():
+            if is_due or is_wanted:
                 self._look(is_due=is_due)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next sample may be well
             self._fail(error)
