@@ -566,7 +566,8 @@ _OTHERS: tuple[Metric, ...] = (
     ),
     _host(
         "surge_model_tier_current",
-        "1 for the tier of the model that serves; absent where nobody says.",
+        "1 for the tier of the model that serves or, without switching, is loaded; absent where"
+        " nobody says.",
         current_tier,
         "tier",
     ),

@@ -173,7 +173,7 @@ class HostStatus:
     tiers: tuple[str, ...]
     """Smallest first."""
     serving: ModelSpec | None
-    """None if nobody says, or it is not in the catalogue."""
+    """Or is loaded, where nobody switches; None if nobody says, or it is not in the catalogue."""
     decision: Decision | None
     """The newest; None before the first."""
     state: State

@@ -211,7 +211,7 @@ def test_a_host_that_can_serve_nothing_says_so() -> None:
     )
     found = page(host=snapshots.host(decision=nothing))
 
-    assert "No tier fits, while medium serves: small needs 2.2 GiB." in found.text
+    assert "No tier fits, while medium is in use: small needs 2.2 GiB." in found.text
 
 
 def test_a_host_is_shown_before_there_is_telemetry_and_not_where_none_is_watched() -> None:

@@ -59,7 +59,7 @@ def _advice(found: HostStatus) -> Iterator[str]:
         if decision.model not in {None, decision.recommended}:
             yield f" ({decision.model})"
     if found.serving is not None and found.serving.tier != decision.recommended:
-        yield f", while {found.serving.name} serves"
+        yield f", while {found.serving.name} is in use"
     yield f": {decision.reason}."
 
 
