@@ -41,9 +41,10 @@ def test_without_any_configuration_the_largest_tier_that_fits_is_recommended_at_
 
 def test_without_any_configuration_a_gpu_counts_where_there_is_one() -> None:
     life = Life()
-    small_host = {"available": 6.0, "total": 8.0}
-    assert life.step(sample(gpus=[gpu(1.0)], **small_host)).recommended == "large"  # type: ignore[arg-type]
-    assert life.step(sample(2.0, **small_host)).recommended == "small"
+    there = sample(gpus=[gpu(1.0)], available=6.0, total=8.0)
+    assert life.step(there).recommended == "large"
+    gone = sample(2.0, available=6.0, total=8.0)
+    assert life.step(gone).recommended == "small"
 
 
 def test_a_busy_host_begins_with_the_smallest_tier_that_fits() -> None:
