@@ -296,6 +296,7 @@ def host(**overrides: Any) -> HostStatus:
         changes=(decision(Kind.DOWNGRADE, at=-60, reason="memory is 91 % used, at least 90 %"),),
         events={Kind.UPGRADE: 0, Kind.DOWNGRADE: 1, Kind.CASCADE: 0},
         checks={Outcome.ALLOWED: 31, Outcome.DENIED: 2},
+        cpu_mean_ratio=0.31,
     )
     return replace(whole, **overrides)
 

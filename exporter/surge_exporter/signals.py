@@ -360,12 +360,12 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     Signal(
         name="host_pressure",
-        condition="used part of this host's CPU or memory, and GPU memory that is full",
+        condition="used part of this host's memory, and GPU memory that is full",
         metric=Metric(
             name="surge_host_pressure_ratio",
             kind="gauge",
             help="How near a resource of the host is to its end; memory with too little left is at"
-            " it, GPU memory once it is full. Absent without the scaler.",
+            " it, GPU memory once it is full. CPU is no such resource. Absent without the scaler.",
             labels=("resource",),
             collector="host",
             read=samples.host_pressures,
@@ -386,6 +386,28 @@ SIGNALS: tuple[Signal, ...] = (
         for_seconds=_minutes(5),
         keep_firing_seconds=_minutes(10),
         pages=frozenset({Severity.CRITICAL}),
+    ),
+    Signal(
+        name="host_cpu_busy",
+        condition="mean used part of this host's CPUs",
+        metric=Metric(
+            name="surge_host_cpu_mean_ratio",
+            kind="gauge",
+            help="Used part of the CPUs, as the scaler judges it; the mean over"
+            " scaling.thresholds.cpu_window_seconds. Absent without the scaler, and where"
+            " cpu_degrade_from is null: CPU decides nothing then.",
+            collector="host",
+            read=samples.host_cpu_mean,
+        ),
+        exceeds=ge,
+        thresholds={Severity.WARNING: _SCALER.cpu_degrade_from or math.inf},
+        measure=evidence.host_cpu,
+        action=SWITCH_MODEL,
+        agreement=Agreement.EACH,
+        most=1.0,
+        for_seconds=_minutes(15),
+        keep_firing_seconds=_minutes(10),
+        pages=frozenset(),  # all waits a little longer, and nothing breaks
     ),
     Signal(
         name="gitea_down",

@@ -428,6 +428,7 @@ def test_a_host_without_gpu_decision_or_manager_shows_what_it_has() -> None:
 
     assert shown == {
         "surge_host_cpu_ratio",
+        "surge_host_cpu_mean_ratio",
         "surge_host_memory_ratio",
         "surge_host_memory_available_bytes",
         "surge_host_memory_bytes",
@@ -437,6 +438,20 @@ def test_a_host_without_gpu_decision_or_manager_shows_what_it_has() -> None:
         "surge_host_tier",
     }
     assert "surge_scaling_stabilization_until_timestamp_seconds" not in present(found)
+
+
+def test_cpu_is_shown_as_it_is_judged_and_is_nothing_that_runs_out() -> None:
+    found = snapshot(host=host(cpu_mean_ratio=1.0))
+
+    assert samples(found, "surge_host_cpu_mean_ratio") == {(): 1.0}
+    assert set(samples(found, "surge_host_pressure_ratio")) == {("memory",), ("gpu_memory",)}
+
+
+def test_cpu_that_decides_nothing_is_shown_as_it_was_sampled_alone() -> None:
+    found = snapshot(host=host(cpu_mean_ratio=None))
+
+    assert samples(found, "surge_host_cpu_ratio") == {(): 0.34}
+    assert "surge_host_cpu_mean_ratio" not in present(found)
 
 
 def test_a_gpu_that_does_not_say_how_busy_it_is_shows_its_memory() -> None:

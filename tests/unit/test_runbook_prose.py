@@ -84,7 +84,7 @@ def test_every_alert_that_a_runbook_points_to_has_one(alert: str) -> None:
 @pytest.mark.parametrize("alert", PROSE)
 def test_every_setting_in_a_runbook_can_be_set(alert: str) -> None:
     for found in INLINE.findall(FENCE.sub("", PROSE[alert])):
-        if re.match(r"(signals|telemetry|window|limits): \{", found):
+        if re.match(r"(signals|telemetry|window|limits|scaling): \{", found):
             parse(found)
 
 

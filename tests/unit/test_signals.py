@@ -31,6 +31,7 @@ from surge_exporter.model import (
     UnixSeconds,
     WindowStats,
 )
+from surge_exporter.scaling.decisions import Thresholds
 from surge_exporter.signals import (
     ACTIONS,
     MAINTAIN,
@@ -99,7 +100,11 @@ def on(host: HostLoad, observation: Observation | None = None) -> Observation:
 
 
 def load(
-    cpu: float = 0.1, memory: float = 0.1, *, available_mib: int = 16384, gpu: float | None = None
+    cpu: float | None = 0.1,
+    memory: float = 0.1,
+    *,
+    available_mib: int = 16384,
+    gpu: float | None = None,
 ) -> HostLoad:
     """Return the load of a host, calm but for what is given."""
     return HostLoad(
@@ -166,7 +171,8 @@ ACTIVE = {
     "caller_failures": observed(callers=(caller("review", requests=10, failures=4),)),
     "inference_failures": observed(failed_inference=2),
     "gitea_outages": observed(failed_gitea=1),
-    "host_pressure": on(load(cpu=0.85)),
+    "host_pressure": on(load(memory=0.85)),
+    "host_cpu_busy": on(load(cpu=0.9)),
     "gitea_down": gitea(failed_checks=5, down_minutes=5),
     "inference_down": inference(failed_checks=5, down_minutes=5),
     "gitea_flapping": gitea(failed_checks=4, outages=4),
@@ -256,6 +262,7 @@ def test_the_thresholds_are_those_of_the_design() -> None:
         ("gitea_outages", "warning"): 1.0,
         ("host_pressure", "warning"): 0.8,
         ("host_pressure", "critical"): 0.9,
+        ("host_cpu_busy", "warning"): 0.9,
         ("gitea_down", "critical"): 300.0,
         ("inference_down", "critical"): 300.0,
         ("gitea_flapping", "warning"): 4.0,
@@ -391,6 +398,7 @@ def test_exporters_are_put_together_unless_all_or_each_see_the_whole() -> None:
     assert said[Agreement.EACH] == [
         "inference_failures",
         "host_pressure",
+        "host_cpu_busy",
         "inference_down",
         "inference_flapping",
         "forecast_error",
@@ -499,8 +507,8 @@ def test_a_forecast_is_judged_for_each_horizon_that_has_a_record() -> None:
 @pytest.mark.parametrize(
     ("host", "found"),
     [
-        (load(cpu=0.799, memory=0.799, gpu=0.96), set()),
-        (load(cpu=0.8), {("warning", "cpu")}),
+        (load(memory=0.799, gpu=0.96), set()),
+        (load(memory=0.8), {("warning", "memory")}),
         (load(memory=0.9), {("warning", "memory"), ("critical", "memory")}),
         (load(available_mib=1024), set()),
         (load(available_mib=1023), {("warning", "memory"), ("critical", "memory")}),
@@ -515,8 +523,28 @@ def test_a_host_is_short_of_what_is_nearly_used_up(
     assert {(str(f.severity), f.subject) for f in findings} == found
 
 
-def test_a_host_that_nobody_samples_is_not_judged() -> None:
-    assert list(ROWS["host_pressure"].measure(CALM, TUNING)) == []
+@pytest.mark.parametrize(("cpu", "is_busy"), [(0.899, False), (0.9, True), (None, False)])
+def test_a_host_is_busy_when_its_cpus_are_on_average(cpu: float | None, *, is_busy: bool) -> None:
+    assert ("host_cpu_busy" in active(on(load(cpu=cpu)))) is is_busy
+
+
+def test_a_host_whose_cpus_are_full_is_short_of_nothing_and_wakes_nobody() -> None:
+    (finding,) = judge(on(load(cpu=1.0)), TUNING).findings
+
+    assert (finding.signal, finding.severity) == ("host_cpu_busy", Severity.WARNING)
+    assert not ROWS["host_cpu_busy"].pages
+
+
+@pytest.mark.parametrize("name", ["host_pressure", "host_cpu_busy"])
+def test_a_host_that_nobody_samples_is_not_judged(name: str) -> None:
+    assert list(ROWS[name].measure(CALM, TUNING)) == []
+
+
+def test_the_rows_of_a_host_start_where_the_scaler_does() -> None:
+    scaler = Thresholds()
+
+    assert ROWS["host_pressure"].thresholds[Severity.CRITICAL] == scaler.degrade_from
+    assert ROWS["host_cpu_busy"].thresholds[Severity.WARNING] == scaler.cpu_degrade_from
 
 
 def test_the_batch_callers_can_be_configured() -> None:
@@ -599,7 +627,11 @@ def test_signals_with_one_action_share_its_recommendation() -> None:
             "Investigate model reliability: 2 of 360 inference checks failed in the last 6 h",
         ),
         ("gitea_outages", "Cache forge state: 1 of 360 Gitea checks failed in the last 6 h"),
-        ("host_pressure", "Switch to a smaller model: CPU is 85 % used"),
+        (
+            "host_pressure",
+            "Switch to a smaller model: memory is 85 % used, 16.0 GiB are available",
+        ),
+        ("host_cpu_busy", "Switch to a smaller model: CPU is 90 % used on average"),
     ],
 )
 def test_a_recommendation_names_its_evidence(signal: str, text: str) -> None:

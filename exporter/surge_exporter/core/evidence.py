@@ -273,17 +273,15 @@ def _failed_checks(health: DependencyHealth, what: str, observation: Observation
 
 
 def host_pressures(host: HostLoad, tuning: Tuning) -> dict[str, float]:
-    """Return how near each resource is to its end, from 0 to 1.
+    """Return how near each resource that can run out is to its end, from 0 to 1.
 
     Memory is at its end once there is too little left, whatever part of it that is. GPU memory
-    counts once it is full, not before: model servers reserve most of it on purpose. CPU is absent
-    where it is to decide nothing: models that answer on it may use all of it.
+    counts once it is full, not before: model servers reserve most of it on purpose. CPU is none
+    of them: work that finds no more of it waits, and nothing breaks.
     """
     least = tuning.parameters["host_pressure", "least_available_mib"] * _MIB
     is_short = host.memory_available_bytes < least
     pressures = {"memory": 1.0 if is_short else host.memory_ratio}
-    if host.cpu_ratio is not None:
-        pressures["cpu"] = host.cpu_ratio
     if host.gpu_memory_ratio is not None:
         full_from = tuning.parameters["host_pressure", "gpu_full_ratio"]
         pressures["gpu_memory"] = float(host.gpu_memory_ratio >= full_from)
@@ -291,14 +289,20 @@ def host_pressures(host: HostLoad, tuning: Tuning) -> dict[str, float]:
 
 
 def host_pressure(observation: Observation, tuning: Tuning) -> Iterator[Measurement]:
-    """Measure the pressure on each resource of this host, where it is sampled."""
+    """Measure the pressure on each resource of this host that can run out, where it is sampled."""
     host = observation.host
     if host is not None:
         words = {
-            "cpu": f"CPU is {percent(host.cpu_ratio or 0.0)} used",
             "memory": f"memory is {percent(host.memory_ratio)} used,"
             f" {host.memory_available_bytes / _GIB:.1f} GiB are available",
             "gpu_memory": f"GPU memory is {percent(host.gpu_memory_ratio or 0.0)} used",
         }
         for resource, pressure in host_pressures(host, tuning).items():
             yield Measurement(pressure, words[resource], resource)
+
+
+def host_cpu(observation: Observation, _: Tuning) -> Iterator[Measurement]:
+    """Measure how busy this host's CPUs are, where it is sampled and they decide anything."""
+    ratio = None if observation.host is None else observation.host.cpu_ratio
+    if ratio is not None:
+        yield Measurement(ratio, f"CPU is {percent(ratio)} used on average")

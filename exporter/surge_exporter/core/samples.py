@@ -217,3 +217,10 @@ def host_pressures(snapshot: Snapshot) -> Iterator[Sample]:
     if host is not None:
         for resource, pressure in evidence.host_pressures(host, snapshot.tuning).items():
             yield (resource,), pressure
+
+
+def host_cpu_mean(snapshot: Snapshot) -> Iterator[Sample]:
+    """Read how busy the CPUs are on average, where that decides anything."""
+    host = snapshot.observation.host if snapshot.observation else None
+    if host is not None and host.cpu_ratio is not None:
+        yield (), host.cpu_ratio

@@ -42,7 +42,8 @@ def host(scope: Scope) -> Dashboard:
 def _used(scope: Scope) -> TimeSeries:
     return TimeSeries(
         title="CPU and memory in use",
-        description="Over 80 % no larger model is loaded; over 90 % switch to a smaller one now.",
+        description="Over 80 % no larger model is loaded; over 90 % switch to a smaller one: for"
+        " memory now, for CPU once its mean, further down, is there too.",
         queries=(
             Query(expr=scope.raw("surge_host_cpu_ratio"), legend="CPU · {{instance}}"),
             Query(expr=scope.raw("surge_host_memory_ratio"), legend="memory · {{instance}}"),

@@ -41,7 +41,7 @@ _CALLERS = (
 )
 _GITEA = ("SurgeGiteaDown", "SurgeGiteaFlapping", "SurgeGiteaOutages")
 _INFERENCE = ("SurgeInferenceDown", "SurgeInferenceFlapping", "SurgeInferenceFailures")
-_HOST = ("SurgeHostPressure", "SurgeModelTierMismatch")
+_HOST = ("SurgeHostPressure", "SurgeHostCpuBusy", "SurgeModelTierMismatch")
 _READING = (
     "SurgeTelemetryMissing",
     "SurgeParseErrors",
@@ -212,8 +212,8 @@ def _of_dependencies_and_hosts(choices: Choices) -> Iterator[Inhibition]:
         )
     yield _worse("SurgeHostPressure", _equal(choices, "instance", "resource"))
     yield Inhibition(
-        why="A host under pressure is to change its model anyway.",
-        source=_named("SurgeHostPressure"),
+        why="A host that is short of something is to change its model anyway.",
+        source=_named("SurgeHostPressure", "SurgeHostCpuBusy"),
         target=_named("SurgeModelTierMismatch"),
         equal=_equal(choices, "instance"),
     )

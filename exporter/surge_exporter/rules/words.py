@@ -82,9 +82,16 @@ _WORDS: Mapping[str, Words] = {
         board=Board.DEPENDENCIES,
     ),
     "host_pressure": Words(
-        summary="A host that serves models is short of CPU or memory.",
+        summary="A host that serves models is short of memory, its own or its GPU's.",
         description=f"{{{{ $labels.resource }}}} of {{exporter}} is {PERCENT} used.",
         recommended_action="Switch to a smaller model, or move work to another host.",
+        board=Board.HOST,
+    ),
+    "host_cpu_busy": Words(
+        summary="The CPUs of a host that serves models are busy nearly all the time.",
+        description=f"The CPUs of {{exporter}} are {PERCENT} used on average.",
+        recommended_action="Switch to a smaller model, or move work to another host; where"
+        " models are meant to use all of the CPUs, tell the scaler that CPU decides nothing.",
         board=Board.HOST,
     ),
     "gitea_down": Words(
