@@ -394,8 +394,8 @@ SIGNALS: tuple[Signal, ...] = (
             name="surge_host_cpu_mean_ratio",
             kind="gauge",
             help="Used part of the CPUs, as the scaler judges it; the mean over"
-            " scaling.thresholds.cpu_window_seconds. Absent without the scaler, and where"
-            " cpu_degrade_from is null: CPU decides nothing then.",
+            " scaling.thresholds.cpu_window_seconds. Absent without the scaler, and where CPU"
+            " decides nothing: a GPU model is recommended, or cpu_degrade_from is null.",
             collector="host",
             read=samples.host_cpu_mean,
         ),

@@ -11,7 +11,7 @@ from surge_exporter.runtime.looks import FRESH_SECONDS
 from surge_exporter.runtime.sampler import Sampler, Sampling, Serving
 from surge_exporter.scaling.decisions import Kind, Settings, Thresholds
 from surge_exporter.scaling.preflight import Operation
-from surge_exporter.scaling.resources import GIB
+from surge_exporter.scaling.resources import GIB, Gpu
 from surge_exporter.scaling.tiers import Catalogue, HardwareTier, ModelSpec
 from surge_exporter.snapshot import HostStatus, Outcome
 from tests.fakes import FakeClock, ScriptedWaker
@@ -275,6 +275,42 @@ def test_what_serves_is_known_where_a_manager_says_so() -> None:
 
     assert host.serving
     assert host.serving.tier == "medium"
+
+
+def test_what_is_loaded_is_in_use_where_nobody_switches() -> None:
+    rig = Rig()
+    rig.serving = Serving(loaded=("small", "medium"))
+
+    host = rig.watch(2)
+
+    assert host.serving
+    assert host.serving.tier == "medium"
+
+
+def test_the_mean_of_the_cpu_is_of_half_a_minute() -> None:
+    rig = Rig()
+    rig.watch(60, cpu_ratio=0.2)
+
+    host = rig.watch(16, cpu_ratio=0.95)
+
+    assert host.cpu_mean_ratio == pytest.approx((8 * 0.95 + 7 * 0.2) / 15)
+
+
+def test_where_cpu_decides_nothing_it_has_no_mean() -> None:
+    by_choice = Settings(thresholds=Thresholds(cpu_degrade_from=None))
+    on_gpu = Catalogue.of([ModelSpec(name="m", tier="t", memory_bytes=GIB, needs_gpu=True)])
+    gpu = Gpu(index=0, memory_total_bytes=24 * GIB, memory_used_bytes=GIB)
+
+    chosen = Rig(Sampling(settings=by_choice)).watch(2)
+    rig = Rig(Sampling(settings=Settings(catalogue=on_gpu)))
+    none_fits = rig.host
+    served = rig.watch(310, gpus=(gpu,))
+
+    assert chosen.cpu_mean_ratio is None
+    assert none_fits.cpu_mean_ratio == 0.2
+    assert served.decision
+    assert served.decision.recommended == "t"
+    assert served.cpu_mean_ratio is None
 
 
 def test_listeners_hear_each_decision_and_one_that_fails_harms_nobody() -> None:

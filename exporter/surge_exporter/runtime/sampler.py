@@ -12,14 +12,14 @@ from surge_exporter.runtime.looks import Look, Looks
 from surge_exporter.runtime.performance import Surroundings
 from surge_exporter.runtime.preflights import Preflights
 from surge_exporter.runtime.resources import SETTLE_SECONDS
-from surge_exporter.scaling.decisions import NEVER, Decision, Inputs, Kind, Settings, State
+from surge_exporter.scaling.decisions import Decision, Inputs, Kind, Settings, State
 from surge_exporter.scaling.preflight import Operation
-from surge_exporter.scaling.pressure import mean_cpu, outlook
+from surge_exporter.scaling.pressure import outlook
 from surge_exporter.scaling.resources import Sample
 from surge_exporter.scaling.scaler import step
 from surge_exporter.scaling.tiers import hardware_tier
 from surge_exporter.scaling.trend import Trend
-from surge_exporter.scaling.view import in_use
+from surge_exporter.scaling.view import in_use, judged_cpu
 from surge_exporter.snapshot import Answered, HostStatus
 
 _FIRST_SECONDS = 1.0  # until the first decision: an exporter that starts is busy itself
@@ -266,7 +266,7 @@ class Sampler:
             trends=self._trends,
             changes=tuple(self._changes),
             events=dict(self._events),
-            cpu_mean_ratio=_judged_cpu(inputs, settings),
+            cpu_mean_ratio=judged_cpu(self._state, inputs, settings),
         )
         self._looks.show(Look(status, inputs))
 
@@ -295,11 +295,3 @@ class Sampler:
     def _newest(self) -> Look | None:
         interval_seconds = self._sampling.interval_seconds
         return self._looks.newest(max(_LATE_SECONDS, _MISSED * interval_seconds))
-
-
-def _judged_cpu(inputs: Inputs, settings: Settings) -> float | None:
-    thresholds = settings.thresholds
-    if thresholds.cpu_degrade_from is None:
-        return None
-    window = thresholds.cpu_window_seconds
-    return mean_cpu(inputs, since=NEVER, window_seconds=window).mean_ratio

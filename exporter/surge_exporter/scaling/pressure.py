@@ -1,6 +1,7 @@
 """Why a smaller model is needed, and why there can be no larger one."""
 
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import NamedTuple
 
 from surge_exporter.model import UnixSeconds
@@ -63,7 +64,7 @@ def mean_cpu(inputs: Inputs, *, since: UnixSeconds, window_seconds: float) -> Cp
         if sample.at < newest.at:
             ratios.append(sample.pressure[CPU])
     is_settled = newest.at - since >= window_seconds
-    return Cpu(sum(ratios) / len(ratios), len(ratios), is_settled)
+    return Cpu(fmean(ratios), len(ratios), is_settled)
 
 
 def _trends(inputs: Inputs, settings: Settings, since: UnixSeconds) -> Trends:

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from surge_exporter.model import UnixSeconds
-from surge_exporter.scaling.decisions import Inputs, Settings, State
+from surge_exporter.scaling.decisions import NEVER, Inputs, Settings, State
 from surge_exporter.scaling.holding import Watched, watch
 from surge_exporter.scaling.pressure import (
     Demand,
     Outlook,
     demands,
+    mean_cpu,
     misfit,
     obstacles,
     obstacles_to,
@@ -158,6 +159,20 @@ class View:
 def in_use(inputs: Inputs, catalogue: Catalogue) -> ModelSpec | None:
     """Return what serves; where nobody says that, the largest model that is loaded."""
     return catalogue.find(inputs.serving) or _loaded(inputs, catalogue, None)
+
+
+def judged_cpu(state: State, inputs: Inputs, settings: Settings) -> float | None:
+    """Return how busy the CPU was of late; None where it is to decide nothing.
+
+    That is so by choice, or since a GPU model serves: a smaller one would free no CPU. Unlike what
+    a step goes by, it reaches back beyond the last change.
+    """
+    current = settings.on(inputs.sample).catalogue.find(state.model)
+    thresholds = settings.thresholds
+    if thresholds.cpu_degrade_from is None or (current is not None and current.needs_gpu):
+        return None
+    window = thresholds.cpu_window_seconds
+    return mean_cpu(inputs, since=NEVER, window_seconds=window).mean_ratio
 
 
 def _loaded(inputs: Inputs, catalogue: Catalogue, served: ModelSpec | None) -> ModelSpec | None:
