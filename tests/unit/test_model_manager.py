@@ -350,6 +350,28 @@ def test_a_larger_model_that_can_t_be_loaded_leaves_the_one_before() -> None:
     assert world.manager.status().events == {Kind.UPGRADE: 1}  # the first
 
 
+def test_a_load_that_fails_is_counted_until_one_goes_well_and_is_no_failed_request() -> None:
+    world = World(broken_loads={LARGE: 2})
+    world.serve(MEDIUM)
+    for failures in (1, 2, 0):
+        world.do(lambda: world.manager.switch(LARGE))
+        found = world.manager.performance()[LARGE]
+        assert (found.load_failures, found.requests, found.failures) == (failures, 0, 0)
+
+
+def test_a_server_that_is_gone_says_nothing_of_its_models() -> None:
+    world = World()
+    world.serve(MEDIUM)
+    world.server.fault, world.server.broken_loads = Fault.UNREACHABLE, {LARGE: 1}
+
+    def change() -> None:
+        with pytest.raises(ModelServerError):
+            world.manager.switch(LARGE)
+
+    world.do(change)
+    assert world.manager.performance() == {}
+
+
 def test_a_smaller_model_that_can_t_be_loaded_gives_way_to_a_smaller_one() -> None:
     world = World(broken_loads={MEDIUM: 1})
     world.serve(LARGE)

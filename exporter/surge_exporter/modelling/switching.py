@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from surge_exporter.model import Seconds
 from surge_exporter.modelling.events import Announcer
 from surge_exporter.modelling.gate import Gate
 from surge_exporter.modelling.ladder import Ladder
@@ -132,8 +131,9 @@ class Switcher:
                 faults.append(f"{spec.name} can't be loaded: {error.came}")
                 if error.fault is Fault.UNREACHABLE:
                     break
-                self._record.add(spec.name, seconds=Seconds(0.0), failed=True)
+                self._record.add_load(spec.name, failed=True)
             else:
+                self._record.add_load(spec.name, failed=False)
                 return spec.name, faults
         assert last is not None  # noqa: S101 - one at least was tried
         raise last
