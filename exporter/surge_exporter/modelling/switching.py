@@ -46,13 +46,6 @@ class Switcher:
         """Return how many switches were made, by kind, and the last event."""
         return self._events
 
-    def adopt(self, model: str) -> str | None:
-        """Let a model serve that is loaded already, unless another serves; return which does."""
-        with self._gate.switching(model, lambda current: current is None) as going:
-            if going is not None:
-                self._gate.serve(model)
-        return self._gate.status().current
-
     def switch(
         self,
         model: str,
@@ -94,6 +87,14 @@ class Switcher:
                     smaller.name, reason, wanted=lambda current: current == model, kind=kind
                 )
         return self._gate.status().current != model
+
+    def release(self) -> None:
+        """Take what serves out of memory, once running answers are over; nothing serves then."""
+        with self._gate.switching(None, lambda current: current is not None) as going:
+            if going is not None:
+                self._gate.drain()
+                self._unload(str(going.was))
+                self._gate.serve(None)
 
     def _switch(self, event: ScalingEvent) -> None:
         self._note(event)
@@ -143,6 +144,8 @@ class Switcher:
             self._server.unload(model)
         except ModelServerError as error:
             _log.warning("unload failed model=%s error=%s", model, error)
+        else:
+            self._gate.unloaded(model)
 
     def _event(self, kind: Kind, was: str | None, model: str, reason: str) -> ScalingEvent:
         now = self._clock.now()
