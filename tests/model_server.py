@@ -93,8 +93,9 @@ class FakeServer:
 
     def unload(self, model: str) -> None:
         self.unloaded_under.append((model, self.answering.count(model)))
-        self._change(f"unload {model}")
         if model in self.loaded:
+            self._change(f"unload {model}")
+        if model in self.loaded:  # somebody else's load may have taken its place meanwhile
             self.loaded.remove(model)
 
     def generate(

@@ -122,6 +122,7 @@ class FakeOllama:
                 self._loaded[name] = _Loaded(size)
                 self.most_bytes_used = max(self.most_bytes_used, self.used_bytes)
             self._loaded[name].busy += 1
+            self._loaded[name].leaves = False
         self.may_load.wait(PATIENCE_SECONDS)
         if name in self.broken_loads:
             self.release(name, leave=True)
@@ -133,7 +134,7 @@ class FakeOllama:
         with self._turn:
             loaded = self._loaded[name]
             loaded.busy -= 1
-            loaded.leaves = leave
+            loaded.leaves |= leave
             self._loaded[name] = self._loaded.pop(name)  # the longest unused stands first
             self._leave(name)
             self._turn.notify_all()

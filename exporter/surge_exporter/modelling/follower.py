@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from surge_exporter.model import Seconds
 from surge_exporter.modelling.gate import Turn
@@ -79,7 +80,7 @@ class Follower:
         while not self._stopped:
             decision = self._next()
             if decision is not None and not self._stopped:
-                self._try(lambda found=decision: self.take(found))
+                self._try(partial(self.take, decision))
             if self._clock.monotonic() >= self._look_at and not self._stopped:
                 self._try(self._look)
         self._try(self._leave)

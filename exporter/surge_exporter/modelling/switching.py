@@ -133,6 +133,8 @@ class Switcher:
                 if error.fault is Fault.UNREACHABLE:
                     break
                 self._record.add_load(spec.name, failed=True)
+                if error.fault is Fault.FAILED and spec.name != was:
+                    self._unload(spec.name)  # one that was only too slow may still come
             else:
                 self._record.add_load(spec.name, failed=False)
                 return spec.name, faults
