@@ -16,6 +16,7 @@ from surge_exporter.config_scaling import (
     ServerKind,
     ThresholdsConfig,
 )
+from surge_exporter.modelling import follower
 from surge_exporter.runtime.sampler import Serving
 from surge_exporter.scaling.decisions import Decision, Kind, State
 from surge_exporter.scaling.preflight import Operation
@@ -162,7 +163,7 @@ def test_a_server_that_cannot_say_what_is_loaded_is_not_spoken_for(
 def test_a_reload_begins_and_ends_switching(server: FakeOllama, switching: Switching) -> None:
     configure(switching, section(server, switch=True))
     wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the model to be loaded")
-    with pytest.raises(ValueError, match="expected a URL"):
+    with pytest.raises(ValueError, match=r"^scaling\.server\.url: expected a URL"):
         switching.prepare(
             msgspec.structs.replace(
                 section(server, switch=True),
@@ -225,8 +226,12 @@ def test_a_reload_during_a_load_leaves_one_model_in_memory(
 
 
 def test_switching_that_is_turned_off_and_on_again_waits_for_the_load_before(
-    server: FakeOllama, switching: Switching
+    server: FakeOllama,
+    switching: Switching,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(follower, "_LONG_SECONDS", 0.0)
     configure(switching, section(server, switch=True))
     server.may_load.clear()
     wait_for(lambda: serves(switching, LARGE, UP) or server.in_memory == {LARGE}, "the load")
@@ -236,6 +241,7 @@ def test_switching_that_is_turned_off_and_on_again_waits_for_the_load_before(
         assert not serves(switching, MEDIUM, HALF_UP)
     server.may_load.set()
     wait_for(lambda: serves(switching, LARGE, UP), "what was loaded to be found")
+    assert "the last switch of the old configuration is still going on" in caplog.text
     switching.stop()
     assert server.in_memory == {LARGE}
     assert server.log == [f"load {LARGE}"]

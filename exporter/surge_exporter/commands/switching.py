@@ -113,12 +113,12 @@ class Switching:
             self._last = begun.follower
 
     def _build(self, plan: _Plan) -> Follower:
-        server = connect(
-            plan.server.kind,
-            plan.server.url,
-            models=tuple(spec.name for spec in plan.catalogue.models),
-            api_key=os.environ.get(API_KEY_VARIABLE),
-        )
+        names = tuple(spec.name for spec in plan.catalogue.models)
+        key = os.environ.get(API_KEY_VARIABLE)
+        try:
+            server = connect(plan.server.kind, plan.server.url, models=names, api_key=key)
+        except ValueError as error:
+            raise ValueError(f"scaling.server.url: {error}") from error
         patience = Patience(drain_seconds=plan.drain_seconds)
         manager = ModelManager(
             plan.catalogue, server, self._preflight, patience=patience, clock=self._clock
