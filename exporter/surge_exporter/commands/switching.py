@@ -47,7 +47,7 @@ class _Made:
 
 
 class Switching:
-    """The manager of a running exporter: none unless the section `scaling` names a server.
+    """The manager of a running exporter: none where `scaling` neither switches nor names a server.
 
     `prepare`, what it returns, and `stop` are the loop's thread to call; `hear`, `serving` and
     `performance` the sampler's. They share one reference, `_made`, replaced as a whole.
