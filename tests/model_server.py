@@ -1,7 +1,7 @@
 """A model server in memory, that takes the scheduler's time and fails as the test says."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 
 from surge_exporter.runtime.model_servers.protocol import (
     Fault,
@@ -50,8 +50,14 @@ class FakeServer:
         self.loaded: list[str] = []
         self.log: list[str] = []
         self.answering: list[str] = []
-        self.asked_while_gone: list[str] = []
+        self.asked_while_changing: list[str] = []
+        self.loaded_on_demand: list[str] = []
         self.unloaded_under: list[tuple[str, int]] = []
+        self.looks = 0
+        self.look_seconds = 0.0
+        self.is_gone = False
+        self.says_what_runs = True
+        self.meanwhile: Callable[[str], object] = lambda _: None
         self._changing = 0
         self.most_changing = 0
 
@@ -62,20 +68,34 @@ class FakeServer:
     def models(self) -> tuple[str, ...]:
         return tuple(model.name for model in CATALOGUE.models)
 
-    def running(self) -> tuple[Running, ...]:
-        return tuple(map(Running, self.loaded))
+    def running(self) -> tuple[Running, ...] | None:
+        self.looks += 1
+        if self.is_gone:
+            raise self.error("running", "Connection refused")
+        found = tuple(map(Running, self.loaded))
+        # It may all be otherwise before anybody reads it.
+        self._scheduler.sleep(self.look_seconds)
+        return found if self.says_what_runs else None
+
+    def load_for_somebody_else(self, model: str) -> None:
+        """Load a model in place of all that answer nobody just now, as a server does."""
+        busy = set(self.answering)
+        self.loaded[:] = [found for found in self.loaded if found in busy and found != model]
+        self.loaded.append(model)
 
     def load(self, model: str) -> None:
         self._change(f"load {model}")
         if self.broken_loads.get(model, 0) > 0:
             self.broken_loads[model] -= 1
             raise self.error(f"load {model}", "out of memory")
-        self.loaded.append(model)
+        if model not in self.loaded:
+            self.loaded.append(model)
 
     def unload(self, model: str) -> None:
         self.unloaded_under.append((model, self.answering.count(model)))
-        self._change(f"unload {model}")
         if model in self.loaded:
+            self._change(f"unload {model}")
+        if model in self.loaded:  # somebody else's load may have taken its place meanwhile
             self.loaded.remove(model)
 
     def generate(
@@ -83,8 +103,11 @@ class FakeServer:
     ) -> Generator[str, None, None]:
         del prompt, options
         self.log.append(f"generate {model}")
-        if model not in self.loaded or self._changing:
-            self.asked_while_gone.append(model)
+        if self._changing:
+            self.asked_while_changing.append(model)
+        if model not in self.loaded:
+            self.loaded_on_demand.append(model)
+            self.loaded.append(model)
         faults = self.faults.get(model)
         after = faults.popleft() if faults else None
         self.answering.append(model)
@@ -93,6 +116,7 @@ class FakeServer:
                 self._scheduler.sleep(self.piece_seconds)
                 if number == after:
                     raise self.error(f"generate {model}", "it broke")
+                self.meanwhile(model)
                 yield f"{model}.{number} "
         finally:
             self.answering.remove(model)

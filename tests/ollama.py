@@ -62,6 +62,8 @@ class FakeOllama:
     mishaps: dict[str, deque[Mishap]] = field(default_factory=dict)
     broken_loads: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    """Every request, those that change nothing too."""
     may_load: threading.Event = field(default_factory=threading.Event)
     may_answer: threading.Event = field(default_factory=threading.Event)
     may_end_hanging: threading.Event = field(default_factory=threading.Event)
@@ -120,6 +122,7 @@ class FakeOllama:
                 self._loaded[name] = _Loaded(size)
                 self.most_bytes_used = max(self.most_bytes_used, self.used_bytes)
             self._loaded[name].busy += 1
+            self._loaded[name].leaves = False
         self.may_load.wait(PATIENCE_SECONDS)
         if name in self.broken_loads:
             self.release(name, leave=True)
@@ -131,7 +134,7 @@ class FakeOllama:
         with self._turn:
             loaded = self._loaded[name]
             loaded.busy -= 1
-            loaded.leaves = leave
+            loaded.leaves |= leave
             self._loaded[name] = self._loaded.pop(name)  # the longest unused stands first
             self._leave(name)
             self._turn.notify_all()
@@ -189,6 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
     ollama: FakeOllama
 
     def do_GET(self) -> None:
+        self.ollama.asked.append(f"GET {self.path}")
         if self.path == "/api/tags":
             sizes = {_full(name): size for name, size in self.ollama.sizes.items()}
             self._json(200, {"models": [_entry(name, size) for name, size in sizes.items()]})
@@ -201,6 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # noqa: PLR0911 - an answer each
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.ollama.asked.append(f"POST {self.path} {body.get('model', '')}".rstrip())
         if self.path != "/api/generate":
             return self._json(404, {"error": "404 page not found"})
         if not body.get("model"):

@@ -1,5 +1,6 @@
 """The manager with real threads and a fake Ollama on loopback."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from surge_exporter.modelling.follower import Follower
 from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import AnswerBrokenError, Patience, Phase, ScalingEvent
 from surge_exporter.runtime.model_servers.ollama import Ollama
-from surge_exporter.runtime.model_servers.protocol import Timeouts
+from surge_exporter.runtime.model_servers.protocol import ModelServerError, Timeouts
 from surge_exporter.scaling.decisions import Kind
 from tests.fakes import FakeClock
 from tests.model_server import CATALOGUE, GIB, LARGE, MEDIUM, SMALL, FakePreflight
@@ -50,6 +51,7 @@ def test_a_degradation_lets_the_running_answer_end_and_loses_no_request(
     clock = FakeClock()
     follower = Follower(manager, clock)
     follower.start()
+    wait_for(lambda: manager.status().loaded == (LARGE,), "the first look at the server")
     follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
     wait_for(lambda: manager.status().switching_to == MEDIUM, "the switch to begin")
     with ThreadPoolExecutor(8) as pool:
@@ -60,6 +62,7 @@ def test_a_degradation_lets_the_running_answer_end_and_loses_no_request(
         assert (stream.model, "".join(stream)) == (LARGE, ANSWER)
         answers = [request.result() for request in later]
     follower.stop()
+    assert follower.join(10.0)
     assert {(answer.model, answer.text) for answer in answers} == {(MEDIUM, ANSWER)}
     assert [event.phase for event in events] == [Phase.STARTED, Phase.DONE]
     assert events[-1].cut == 0
@@ -97,6 +100,20 @@ def test_a_load_that_memory_does_not_allow_falls_back(server: FakeOllama) -> Non
     manager = manager_of(server)
     assert manager.generate("Why?").model == MEDIUM
     assert "requires more system memory" in str(manager.status().last_event)
+
+
+def test_a_load_that_takes_too_long_leaves_nothing_in_memory_once_it_is_over(
+    server: FakeOllama,
+) -> None:
+    server.memory_bytes, server.may_load = 64 * GIB, threading.Event()
+    hasty = Timeouts(Seconds(2.0), Seconds(0.3), Seconds(0.3))
+    manager = ModelManager(CATALOGUE, Ollama(server.url, timeouts=hasty), FakePreflight())
+    with pytest.raises(ModelServerError, match=r"silence for 0\.3 s"):
+        manager.switch(LARGE)
+    server.may_load.set()
+    wait_for(lambda: not server.in_memory, "what was too slow to be unloaded")
+    assert manager.switch(MEDIUM)
+    assert server.in_memory == {MEDIUM}
 
 
 def test_a_slow_load_holds_requests_and_then_serves_them(server: FakeOllama) -> None:
@@ -138,6 +155,7 @@ def test_a_follower_goes_by_the_newest_decision_and_outlives_failures(
     follower = Follower(manager, clock)
     server.broken_loads = set(SIZES)
     follower.start()
+    wait_for(lambda: manager.status().loaded == (LARGE,), "the first look at the server")
     follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
     wait_for(
         lambda: (last := manager.status().last_event) and last.phase is Phase.FAILED,
@@ -150,4 +168,5 @@ def test_a_follower_goes_by_the_newest_decision_and_outlives_failures(
     wait_for(lambda: manager.status().model == MEDIUM, "the next decision to be followed")
     follower.stop()
     follower.follow(decision(Kind.UPGRADE, LARGE, MEDIUM))
+    assert follower.join(10.0)
     assert manager.status().model == MEDIUM

@@ -1,6 +1,7 @@
 """`serve` loads what it recommends where it is told to, and touches no model where it is not."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,14 @@ import msgspec
 import pytest
 
 from surge_exporter.commands.switching import Switching
-from surge_exporter.config_scaling import ModelConfig, ScalingConfig, ServerConfig, ServerKind
+from surge_exporter.config_scaling import (
+    ModelConfig,
+    ScalingConfig,
+    ServerConfig,
+    ServerKind,
+    ThresholdsConfig,
+)
+from surge_exporter.modelling import follower
 from surge_exporter.runtime.sampler import Serving
 from surge_exporter.scaling.decisions import Decision, Kind, State
 from surge_exporter.scaling.preflight import Operation
@@ -22,6 +30,12 @@ from tests.servers import exporter, get, wait_for
 from tests.unit.test_model_manager import decision
 
 SIZES = {SMALL: 2, MEDIUM: 8, LARGE: 20}
+UP, HALF_UP = decision(Kind.UPGRADE, LARGE, SMALL), decision(Kind.UPGRADE, MEDIUM, SMALL)
+AS_EVER = [  # the start, the look before a switch, the switch, the look after it
+    *("GET /api/ps", "GET /api/ps"),
+    f"POST /api/generate {MEDIUM}",
+    "GET /api/ps",
+]
 
 
 @pytest.fixture
@@ -82,30 +96,177 @@ def test_serve_loads_the_recommended_model_on_the_server(
     assert "Traceback" not in log.read_text()
 
 
-def test_nothing_is_asked_of_a_server_unless_the_configuration_says_so(
-    server: FakeOllama,
+@pytest.fixture
+def switching() -> Iterator[Switching]:
+    """What the loop configures; it ends with the test, and its thread with it."""
+    made = Switching(check, FakeClock())
+    yield made
+    made.stop()
+
+
+def configure(switching: Switching, section: ScalingConfig) -> None:
+    switching.prepare(section)()
+
+
+def serves(switching: Switching, model: str, decided: Decision) -> bool:
+    """Decide once more, as the sampler does every 2 s; say whether that model serves."""
+    switching.hear(status(decided))
+    return switching.serving().model == model
+
+
+def test_without_a_server_in_the_configuration_nothing_is_asked(
+    server: FakeOllama, switching: Switching
 ) -> None:
-    switching = Switching(check, FakeClock())
-    switching.configure(section(server, switch=False))
+    silent = msgspec.structs.replace(section(server, switch=False), server=ServerConfig())
+    configure(switching, silent)
     switching.hear(status(decision(Kind.UPGRADE, LARGE, SMALL)))
     assert switching.serving() == Serving()
-    assert switching.status() is None
-    switching.stop()
-    assert server.log == []
+    assert switching.performance() == {}
+    assert (server.asked, server.log) == ([], [])
 
 
-def test_a_reload_begins_and_ends_switching(server: FakeOllama) -> None:
-    switching = Switching(check, FakeClock())
-    switching.configure(section(server, switch=True))
-    switching.hear(status(decision(Kind.UPGRADE, MEDIUM, SMALL)))
-    wait_for(lambda: switching.serving().model == MEDIUM, "the model to be loaded")
-    switching.configure(section(server, switch=True))
-    assert switching.serving().model == MEDIUM
-    broken = msgspec.structs.replace(
-        section(server, switch=True), server=ServerConfig(kind=ServerKind.OLLAMA, url="ftp://h")
+def test_a_host_that_is_not_watched_asks_no_server(
+    server: FakeOllama, switching: Switching
+) -> None:
+    off = msgspec.structs.replace(section(server, switch=True), enabled=False)
+    configure(switching, off)
+    assert switching.serving() == Serving()
+    assert server.asked == []
+
+
+def test_a_server_that_is_not_to_switch_is_only_looked_at(
+    server: FakeOllama, switching: Switching
+) -> None:
+    server.acquire(MEDIUM)
+    configure(switching, section(server, switch=False))
+    found = Serving(model=None, in_flight=0, loaded=(MEDIUM,))
+    wait_for(
+        lambda: serves(switching, LARGE, UP) or switching.serving() == found,
+        "the server to be looked at",
     )
-    with pytest.raises(ValueError, match="expected a URL"):
-        switching.configure(broken)
+    switching.stop()
+    assert set(server.asked) == {"GET /api/ps"}
+    assert server.in_memory == {MEDIUM}
+    assert server.log == [f"load {MEDIUM}"]
+
+
+def test_a_server_that_cannot_say_what_is_loaded_is_not_spoken_for(
+    server: FakeOllama, switching: Switching
+) -> None:
+    openai = ServerConfig(kind=ServerKind.OPENAI, url=server.url)
+    configure(switching, msgspec.structs.replace(section(server, switch=False), server=openai))
+    assert switching.serving() == Serving()
+    switching.stop()
+    assert server.asked == []
+
+
+def test_a_reload_begins_and_ends_switching(server: FakeOllama, switching: Switching) -> None:
+    configure(switching, section(server, switch=True))
+    wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the model to be loaded")
+    with pytest.raises(ValueError, match=r"^scaling\.server\.url: expected a URL"):
+        switching.prepare(
+            msgspec.structs.replace(
+                section(server, switch=True),
+                server=ServerConfig(kind=ServerKind.OLLAMA, url="ftp://h"),
+            )
+        )
     assert switching.serving().model == MEDIUM
-    switching.configure(section(server, switch=False))
-    assert switching.status() is None
+    configure(switching, section(server, switch=False))
+    assert switching.serving().model is None
+    assert server.in_memory == {MEDIUM}
+
+
+def test_a_reload_of_something_else_asks_nothing_again(
+    server: FakeOllama, switching: Switching
+) -> None:
+    before = section(server, switch=True)
+    configure(switching, before)
+    wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the model to be loaded")
+    wait_for(lambda: len(server.asked) == len(AS_EVER), "the look after it")
+    thresholds = ThresholdsConfig(degrade_from=0.85, stabilization_seconds=10.0)
+    configure(
+        switching, msgspec.structs.replace(before, thresholds=thresholds, interval_seconds=9.0)
+    )
+    assert switching.serving() == Serving(MEDIUM, 0, (MEDIUM,))
+    switching.stop()
+    assert server.asked == AS_EVER
+
+
+@pytest.mark.parametrize(
+    ("models", "left"),
+    [((SMALL, MEDIUM, LARGE), {LARGE}), ((SMALL, MEDIUM), {MEDIUM})],
+)
+def test_a_reload_during_a_load_leaves_one_model_in_memory(
+    server: FakeOllama, switching: Switching, models: tuple[str, ...], left: set[str]
+) -> None:
+    configure(switching, section(server, switch=True))
+    server.may_load.clear()
+    wait_for(lambda: serves(switching, LARGE, UP) or server.in_memory == {LARGE}, "the load")
+    began = time.monotonic()
+    longer = ThresholdsConfig(drain_seconds=31.0)
+    known = section(server, switch=True)
+    configure(
+        switching,
+        msgspec.structs.replace(
+            known,
+            thresholds=longer,
+            models=tuple(model for model in known.models if model.name in models),
+        ),
+    )
+    assert time.monotonic() - began < 0.5
+    for _ in range(10):
+        assert not serves(switching, MEDIUM, HALF_UP)
+    server.may_load.set()
+    (last,) = left
+    decided = UP if last == LARGE else HALF_UP
+    wait_for(lambda: serves(switching, last, decided), "the new configuration to be followed")
+    switching.stop()
+    assert server.in_memory == left
+    assert server.most_bytes_used <= max(SIZES.values())
+
+
+def test_switching_that_is_turned_off_and_on_again_waits_for_the_load_before(
+    server: FakeOllama,
+    switching: Switching,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(follower, "_LONG_SECONDS", 0.0)
+    configure(switching, section(server, switch=True))
+    server.may_load.clear()
+    wait_for(lambda: serves(switching, LARGE, UP) or server.in_memory == {LARGE}, "the load")
+    configure(switching, ScalingConfig(enabled=False))
+    configure(switching, section(server, switch=True))
+    for _ in range(10):
+        assert not serves(switching, MEDIUM, HALF_UP)
+    server.may_load.set()
+    wait_for(lambda: serves(switching, LARGE, UP), "what was loaded to be found")
+    assert "the last switch of the old configuration is still going on" in caplog.text
+    switching.stop()
+    assert server.in_memory == {LARGE}
+    assert server.log == [f"load {LARGE}"]
+
+
+def test_switching_that_is_turned_off_during_a_load_leaves_the_model(
+    server: FakeOllama, switching: Switching
+) -> None:
+    configure(switching, section(server, switch=True))
+    server.may_load.clear()
+    wait_for(lambda: serves(switching, LARGE, UP) or server.in_memory == {LARGE}, "the load")
+    configure(switching, section(server, switch=False))
+    server.may_load.set()
+    wait_for(lambda: switching.serving().loaded == (LARGE,), "the server to be looked at")
+    switching.stop()
+    assert server.log == [f"load {LARGE}"]
+
+
+def test_another_server_begins_once_the_first_one_is_empty(
+    server: FakeOllama, switching: Switching
+) -> None:
+    with ollama(SIZES) as other:
+        configure(switching, section(server, switch=True))
+        wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the model to be loaded")
+        configure(switching, section(other, switch=True))
+        wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the other one's to be loaded")
+        switching.stop()
+        assert (server.in_memory, other.in_memory) == (set(), {MEDIUM})

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from surge_exporter.commands import models
 from surge_exporter.model import UnixSeconds
+from surge_exporter.scaling.decisions import Inputs
+from surge_exporter.scaling.preflight import Preflight, answer
 from surge_exporter.scaling.resources import Sample
 from tests.commandline import run, sentence
 from tests.fakes import NOW
@@ -68,6 +71,30 @@ def test_status_shows_what_the_server_has_and_what_the_host_can_afford(
         ["middle", "medium", "8.0", "GiB", "yes", "yes", "yes"],
         ["huge:70b", "large", "40.0", "GiB", "no", "no", "no"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "loaded"),
+    [("ollama", ("middle", "tiny:1b")), ("dry_run", ()), ("openai", None)],
+)
+def test_the_check_goes_by_what_the_server_has_in_memory(
+    server: FakeOllama,
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    loaded: tuple[str, ...] | None,
+) -> None:
+    seen: list[Inputs] = []
+
+    def remember(inputs: Inputs, *rest: Any, **named: Any) -> Preflight:
+        seen.append(inputs)
+        return answer(inputs, *rest, **named)
+
+    monkeypatch.setattr(models, "answer", remember)
+    for name in ("middle:latest", "tiny:1b", "other:1b"):
+        server.acquire(name)
+    run("models", "select", configure(kind, None if kind == "dry_run" else server.url))
+    assert {inputs.loaded for inputs in seen} == {loaded}
 
 
 def test_status_as_json(server: FakeOllama, configure: Configure) -> None:

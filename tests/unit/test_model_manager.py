@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from surge_exporter.model import Seconds
-from surge_exporter.modelling.follower import Follower
 from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import (
     AnswerBrokenError,
@@ -350,6 +348,28 @@ def test_a_larger_model_that_can_t_be_loaded_leaves_the_one_before() -> None:
     assert world.manager.status().events == {Kind.UPGRADE: 1}  # the first
 
 
+def test_a_load_that_fails_is_counted_until_one_goes_well_and_is_no_failed_request() -> None:
+    world = World(broken_loads={LARGE: 2})
+    world.serve(MEDIUM)
+    for failures in (1, 2, 0):
+        world.do(lambda: world.manager.switch(LARGE))
+        found = world.manager.performance()[LARGE]
+        assert (found.load_failures, found.requests, found.failures) == (failures, 0, 0)
+
+
+def test_a_server_that_is_gone_says_nothing_of_its_models() -> None:
+    world = World()
+    world.serve(MEDIUM)
+    world.server.fault, world.server.broken_loads = Fault.UNREACHABLE, {LARGE: 1}
+
+    def change() -> None:
+        with pytest.raises(ModelServerError):
+            world.manager.switch(LARGE)
+
+    world.do(change)
+    assert world.manager.performance() == {}
+
+
 def test_a_smaller_model_that_can_t_be_loaded_gives_way_to_a_smaller_one() -> None:
     world = World(broken_loads={MEDIUM: 1})
     world.serve(LARGE)
@@ -393,27 +413,6 @@ def test_an_upgrade_is_followed_though_the_check_waits_for_stabilisation() -> No
     assert world.manager.status().model == LARGE
 
 
-def test_a_model_that_can_t_be_loaded_is_tried_ever_more_seldom() -> None:
-    world = World(broken_loads={LARGE: 3})
-    world.serve(SMALL)
-    follower = Follower(world.manager, world.clock)
-    tries: list[float] = []
-
-    def story() -> None:
-        began = world.clock.monotonic()
-        while world.manager.status().model != LARGE:
-            before = len(world.events)
-            follower.take(decision(Kind.UPGRADE, LARGE, SMALL))
-            if len(world.events) > before:
-                tries.append(round(world.clock.monotonic() - began))
-            world.scheduler.sleep(2.0)
-
-    world.do(story)
-    assert len(tries) == 4
-    pauses = [after - before for before, after in pairwise(tries)]
-    assert [round(pause / 60) for pause in pauses] == [1, 2, 4]
-
-
 def test_a_subscriber_that_raises_or_asks_back_harms_nobody() -> None:
     world = World()
     heard: list[str] = []
@@ -445,12 +444,96 @@ def test_who_has_unsubscribed_hears_no_more() -> None:
 
 def test_what_the_server_has_loaded_already_is_adopted() -> None:
     world = World()
-    assert world.manager.adopt() is None
+    assert world.manager.status().loaded is None
     world.server.loaded = [SMALL, "of somebody else", f"{MEDIUM}:latest"]
-    assert world.manager.adopt() == MEDIUM
+    assert world.manager.look()
     assert world.server.log == []
     status = world.manager.status()
     assert (status.model, status.tier, status.server) == (MEDIUM, "medium", "fake")
+    assert status.loaded == (MEDIUM, SMALL)
+    assert not world.manager.look()
+
+
+def test_a_server_that_cannot_say_what_is_loaded_changes_nothing() -> None:
+    world = World()
+    world.server.says_what_runs = False
+    assert not world.manager.look()
+    world.serve(SMALL)
+    assert not world.manager.look()
+    assert (world.manager.status().model, world.manager.status().loaded) == (SMALL, None)
+
+
+def test_what_serves_stays_if_the_server_has_unloaded_it() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.manager.look()
+    world.server.loaded.clear()
+    assert world.manager.look()
+    assert (world.manager.status().model, world.manager.status().loaded) == (LARGE, ())
+
+
+def test_what_somebody_else_has_loaded_in_its_place_serves() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.loaded = [SMALL, MEDIUM]
+    assert world.manager.look()
+    assert world.manager.status().model == MEDIUM
+    assert world.events == []
+
+
+def test_what_somebody_else_has_loaded_beside_it_does_not() -> None:
+    world = World()
+    world.serve(SMALL)
+    world.server.loaded.append(LARGE)
+    assert world.manager.look()
+    assert (world.manager.status().model, world.manager.status().loaded) == (SMALL, (LARGE, SMALL))
+
+
+def test_a_server_that_does_not_answer_leaves_what_was_known() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.manager.look()
+    world.server.is_gone = True
+    with pytest.raises(ModelServerError):
+        world.manager.look()
+    assert (world.manager.status().model, world.manager.status().loaded) == (LARGE, (LARGE,))
+
+
+def test_a_look_before_the_end_of_a_switch_does_not_undo_it() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.manager.look()
+    world.server.look_seconds = 100.0
+    world.do(world.manager.look, world.after(1.0, lambda: world.manager.switch(SMALL)))
+    assert (world.manager.status().model, world.manager.status().loaded) == (SMALL, (SMALL,))
+
+
+def test_a_look_before_an_answer_does_not_change_who_serves_after_it() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.loaded = [SMALL]
+    world.server.look_seconds = 100.0
+    world.do(world.manager.look, world.after(1.0, lambda: world.manager.generate("hi")))
+    assert world.manager.status().model == LARGE
+
+
+def test_a_model_that_is_found_in_memory_could_be_loaded_after_all() -> None:
+    world = World(broken_loads={LARGE: 1})
+    world.serve(MEDIUM)
+    world.do(lambda: world.manager.switch(LARGE))
+    assert world.manager.performance()[LARGE].load_failures == 1
+    world.server.loaded.append(LARGE)
+    world.manager.look()
+    assert world.manager.performance()[LARGE].load_failures == 0
+
+
+def test_what_is_released_serves_no_more() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.do(world.manager.release)
+    assert (world.server.loaded, world.manager.status().model) == ([], None)
+    world.do(world.manager.release)
+    assert world.server.log == [f"unload {LARGE}"]
 
 
 def test_a_model_that_nobody_knows_is_refused() -> None:

@@ -167,6 +167,12 @@ def test_openai_lists_models_and_sends_the_key() -> None:
     assert asked == [("/v1/models", "Bearer secret", None)]
 
 
+def test_the_key_may_come_from_a_file_that_ends_with_a_line_s_end() -> None:
+    with openai(200, b'{"object": "list", "data": [{"id": "a"}]}') as (url, asked):
+        assert connect(ServerKind.OPENAI, url, api_key="secret\n").models() == ("a",)
+    assert asked == [("/v1/models", "Bearer secret", None)]
+
+
 def test_openai_answers_by_events() -> None:
     events = b": ping\r\n\r\nevent: x\r\n" + chunk(None) + chunk("The ") + chunk("sky")
     events += chunk(None, "stop") + b'data: {"choices": []}\r\n\r\ndata: [DONE]\r\n\r\n'

@@ -6,9 +6,16 @@ from surge_exporter.scaling.performance import Limits, Outcomes, Performance, to
 _LIMITS = Limits(p95_seconds=10.0)  # type: ignore[arg-type]
 
 
-def _performance(requests: int, failures: int = 0, p95: float | None = None) -> Performance:
-    seconds = None if p95 is None else Seconds(p95)
-    return Performance(model="m", requests=requests, failures=failures, p95_seconds=seconds)
+def _performance(
+    requests: int, failures: int = 0, p95: float | None = None, *, load_failures: int = 0
+) -> Performance:
+    return Performance(
+        model="m",
+        requests=requests,
+        failures=failures,
+        p95_seconds=None if p95 is None else Seconds(p95),
+        load_failures=load_failures,
+    )
 
 
 @pytest.mark.parametrize(
@@ -22,6 +29,8 @@ def _performance(requests: int, failures: int = 0, p95: float | None = None) -> 
         (_performance(5, 0, 12.5), "m takes 12 s for 95 % of 5 requests, over 10 s"),
         (_performance(4, 0, 100.0), None),
         (_performance(0), None),
+        (_performance(0, load_failures=1), "m could not be loaded 1 time lately"),
+        (_performance(100, 0, 0.1, load_failures=3), "m could not be loaded 3 times lately"),
     ],
 )
 def test_a_model_does_badly_from_its_limits_on(performance: Performance, said: str | None) -> None:
@@ -51,7 +60,30 @@ def test_outcomes_are_bounded() -> None:
     assert outcomes.performance(UnixSeconds(1.0)).requests == 3
 
 
+def test_failed_loads_are_no_failed_requests_and_count_until_they_are_old() -> None:
+    outcomes = Outcomes("m", window_seconds=100.0)
+    for at in (0.0, 60.0):
+        outcomes.add_load(UnixSeconds(at), failed=True)
+    assert outcomes.performance(UnixSeconds(60.0)) == _performance(0, load_failures=2)
+    assert outcomes.performance(UnixSeconds(101.0)) == _performance(0, load_failures=1)
+    assert outcomes.performance(UnixSeconds(161.0)) == _performance(0)
+
+
+def test_a_load_or_an_answer_that_goes_well_ends_a_row_of_failed_loads() -> None:
+    outcomes, now = Outcomes("m"), UnixSeconds(1.0)
+    outcomes.add_load(now, failed=True)
+    outcomes.add_load(now, failed=False)
+    assert outcomes.performance(now).load_failures == 0
+    outcomes.add_load(now, failed=True)
+    outcomes.add(now, seconds=Seconds(1.0), failed=True)
+    assert outcomes.performance(now).load_failures == 1
+    outcomes.add(now, seconds=Seconds(1.0), failed=False)
+    assert outcomes.performance(now).load_failures == 0
+
+
 def test_two_sources_count_together_and_the_slower_one_speaks() -> None:
     assert together(_performance(10, 1, 2.0), _performance(5, 2, 3.0)) == _performance(15, 3, 3.0)
     assert together(_performance(10), _performance(5, 0, 3.0)).p95_seconds == 3.0
     assert together(_performance(10), _performance(5)).p95_seconds is None
+    tried = together(_performance(10), _performance(0, load_failures=2))
+    assert tried == _performance(10, load_failures=2)

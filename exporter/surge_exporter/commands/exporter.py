@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -38,6 +39,7 @@ from surge_exporter.runtime.sampler import Sampler, Sampling
 from surge_exporter.runtime.state import StateFile
 from surge_exporter.runtime.tail import Tail
 from surge_exporter.runtime.watch import NoWatcher, Watcher
+from surge_exporter.scaling.performance import Performance, together
 from surge_exporter.signals import judge, surge_factors
 from surge_exporter.snapshot import ExporterStatus, Snapshot, StateStatus
 from surge_exporter.web.app import Scrape, Service, Visitor
@@ -180,7 +182,9 @@ class Exporter:
             self.loop.arrived(answer)
 
     def _surroundings(self) -> Surroundings:
-        return self._telling.surroundings()
+        """Return what telemetry says, and of loads what the manager has seen itself."""
+        told = self._telling.surroundings()
+        return replace(told, performance=_merged(told.performance, self.switching.performance()))
 
     def _lifecycle_enabled(self) -> bool:
         return self._config is not None and self._config.web.enable_lifecycle
@@ -198,7 +202,10 @@ class Exporter:
                 "listen addresses changed, a restart is needed to use them configured=%s",
                 ",".join(config.web.listen_addresses),
             )
-        self.switching.configure(config.scaling)  # first: it may refuse
+        tuning = configuration.tuning(config)
+        factors = surge_factors(tuning)
+        watched = sampling(config.scaling)
+        switch = self.switching.prepare(config.scaling)
         cycle, tail, recall = None, None, None
         if current is not None and before is not None and _reads_the_same(config, before):
             cycle, tail, recall = current.cycle, current.tail, current.recall
@@ -209,10 +216,11 @@ class Exporter:
             window_seconds = 2 * telemetry.horizon_seconds
             tail = self._tail(patterns, window_seconds, cycle)
             recall = self._recall(patterns[Source.REQUESTS], window_seconds, cycle)
+        # What may refuse is over: a reload changes all of this, or nothing.
         self._config = config
-        tuning = configuration.tuning(config)
-        cycle.set_surge_factors(**surge_factors(tuning))
-        self.sampler.configure(sampling(config.scaling))
+        cycle.set_surge_factors(**factors)
+        self.sampler.configure(watched)
+        switch()
         return Pipeline(
             cycle=cycle,
             tail=tail,
@@ -275,6 +283,13 @@ def sampling(section: ScalingConfig) -> Sampling:
         cgroup=section.cgroup,
         settings=scaler_settings(section),
     )
+
+
+def _merged(
+    one: Mapping[str, Performance], other: Mapping[str, Performance]
+) -> Mapping[str, Performance]:
+    both = {model: together(one[model], other[model]) for model in one.keys() & other.keys()}
+    return {**one, **other, **both}
 
 
 def _reads_the_same(config: Config, before: Config) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,14 @@ class _World:
     settings: Settings
     sample: Sample
     serving: str | None = None
+    loaded: tuple[str, ...] | None = None
+    """The models in the server's memory; None where it can't say."""
 
     def check(self, model: str | None, operation: Operation = Operation.LOAD) -> Preflight:
         """Say whether a model may be loaded now; without a name, which is best."""
-        inputs = Inputs(now=self.sample.at, sample=self.sample, serving=self.serving)
+        inputs = Inputs(
+            now=self.sample.at, sample=self.sample, serving=self.serving, loaded=self.loaded
+        )
         return answer(inputs, State(), self.settings, model=model, operation=operation)
 
     def manager(self) -> ModelManager:
@@ -62,10 +66,8 @@ def status(*, as_json: bool, config_path: Path | None) -> None:
     ladder, server = Ladder(world.settings.catalogue), world.server
     try:
         there = {spec.name for name in server.models() if (spec := ladder.known(name))}
-        running = server.running()
     except ModelServerError as error:
         raise Fault(str(error)) from error
-    loaded = {spec.name for found in running or () if (spec := ladder.known(found.name))}
     rows = []
     for spec in world.settings.catalogue.models:
         verdict = world.check(spec.name)
@@ -75,7 +77,7 @@ def status(*, as_json: bool, config_path: Path | None) -> None:
             "memory_bytes": spec.memory_bytes,
             "gpu": spec.needs_gpu,
             "available": spec.name in there,
-            "loaded": None if running is None else spec.name in loaded,
+            "loaded": None if world.loaded is None else spec.name in world.loaded,
             "allowed": verdict.allowed,
             "reason": verdict.reason,
         }
@@ -125,7 +127,7 @@ def switch(*, model: str, force: bool, as_json: bool, config_path: Path | None) 
         raise Fault(f"denied: {verdict.reason}; --force loads it all the same")
     manager = world.manager()
     try:
-        manager.adopt()
+        manager.look()
         served = manager.switch(model, "asked for on the command line")
     except ModelServerError as error:
         raise Fault(str(error)) from error
@@ -159,10 +161,12 @@ def _world(config_path: Path | None) -> _World:
         raise Fault(f"scaling.server.url: {error}", USAGE_ERROR) from error
     world = _World(section.kind, server, settings, look(config))
     try:
-        serving = world.manager().adopt()
+        manager = world.manager()
+        manager.look()
     except ModelServerError as error:
         raise Fault(str(error)) from error
-    return _World(section.kind, server, settings, world.sample, serving)
+    found = manager.status()
+    return replace(world, serving=found.model, loaded=found.loaded)
 
 
 def _table(found: dict[str, Any]) -> str:

@@ -1,83 +1,127 @@
-"""Has the model server follow what the sampler decides, where the configuration says so."""
+"""Has the model server watched, and made to follow what the sampler decides, as configured."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from surge_exporter.config_scaling import ScalingConfig, scaler_settings
+from surge_exporter.config_scaling import (
+    ScalingConfig,
+    ServerConfig,
+    ServerKind,
+    scaler_settings,
+)
 from surge_exporter.model import Seconds
 from surge_exporter.modelling.connect import API_KEY_VARIABLE, connect
 from surge_exporter.modelling.follower import Follower
 from surge_exporter.modelling.manager import ModelManager
-from surge_exporter.modelling.values import ManagerStatus, Patience
+from surge_exporter.modelling.values import Patience
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.sampler import Serving
+from surge_exporter.scaling.performance import Performance
 from surge_exporter.scaling.preflight import Operation, Preflight
+from surge_exporter.scaling.tiers import Catalogue
 from surge_exporter.snapshot import Answered, HostStatus
 
 Check = Callable[[str | None, Operation], Answered | None]
 
+_FAREWELL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a manager is made of: it goes on as long as this stays the same."""
+
+    catalogue: Catalogue
+    server: ServerConfig
+    drain_seconds: Seconds
+    switches: bool
+    """Whether models are loaded; if not, the server is only asked what it has in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A manager at work, and by which plan."""
+
+    plan: _Plan
+    follower: Follower
+
 
 class Switching:
-    """The manager of a running exporter: none until `configure` finds `scaling.switch: true`.
+    """The manager of a running exporter: none where `scaling` neither switches nor names a server.
 
-    `configure` and `stop` are the loop's thread to call; `hear` and `serving` the sampler's. They
-    share one reference, replaced as a whole.
+    `prepare`, what it returns, and `stop` are the loop's thread to call; `hear`, `serving` and
+    `performance` the sampler's. They share one reference, `_made`, replaced as a whole.
     """
 
     def __init__(self, check: Check, clock: Clock) -> None:
         """Take who knows the host, and the time."""
         self._check = check
         self._clock = clock
-        self._section: ScalingConfig | None = None
-        self._follower: Follower | None = None
+        self._made: _Made | None = None
+        self._last: Follower | None = None
+        """The one that began last: it may be loading still, long after it was told to stop."""
 
-    def configure(self, section: ScalingConfig) -> None:
-        """Begin, end, or begin anew, as the configuration has it.
+    def prepare(self, section: ScalingConfig) -> Callable[[], None]:
+        """Return what begins, ends, or begins anew, as the configuration has it.
+
+        Until that is called nothing has changed. It waits for nobody: who begins anew waits on
+        its own thread for what is still being loaded by the old configuration.
 
         Raises:
-            ValueError: the server's URL can't be used; then nothing has changed.
+            ValueError: the server's URL can't be used.
         """
-        if section == self._section:
-            return
-        follower = self._build(section) if section.switch and section.enabled else None
-        self.stop()
-        self._section, self._follower = section, follower
-        if follower is not None:
-            follower.start()
+        plan, made = _plan(section), self._made
+        if plan == (made.plan if made else None):
+            return lambda: None
+        begun = None if plan is None else _Made(plan, self._build(plan))
+        return lambda: self._replace(begun)
 
     def hear(self, status: HostStatus) -> None:
         """Take the newest decision; nobody waits."""
-        follower = self._follower
-        if follower is not None and status.decision is not None:
-            follower.follow(status.decision)
+        made = self._made
+        if made is not None and made.plan.switches and status.decision is not None:
+            made.follower.follow(status.decision)
 
     def serving(self) -> Serving:
-        """Return what the sampler is to know."""
-        found = self.status()
-        return Serving() if found is None else Serving(found.model, found.in_flight)
+        """Return what the sampler is to know: of a server that is only watched, what it holds."""
+        made = self._made
+        if made is None:
+            return Serving()
+        found = made.follower.manager.status()
+        if not made.plan.switches:
+            return Serving(loaded=found.loaded)
+        return Serving(found.model, found.in_flight, found.loaded)
 
-    def status(self) -> ManagerStatus | None:
-        """Return what the manager does; None without one."""
-        follower = self._follower
-        return None if follower is None else follower.manager.status()
+    def performance(self) -> Mapping[str, Performance]:
+        """Return what the manager has seen of each model; nothing without one."""
+        made = self._made
+        return {} if made is None else made.follower.manager.performance()
 
     def stop(self) -> None:
-        """Begin no further switch."""
-        follower, self._follower = self._follower, None
-        if follower is not None:
-            follower.stop()
+        """Begin no further switch; what is loaded stays so. It takes a second at most."""
+        made, self._made = self._made, None
+        if made is not None:
+            made.follower.stop()
+            made.follower.join(_FAREWELL_SECONDS)
 
-    def _build(self, section: ScalingConfig) -> Follower:
-        settings = scaler_settings(section)
-        server = connect(
-            section.server.kind,
-            section.server.url,
-            models=tuple(spec.name for spec in settings.catalogue.models),
-            api_key=os.environ.get(API_KEY_VARIABLE),
-        )
-        patience = Patience(drain_seconds=Seconds(settings.thresholds.drain_seconds))
+    def _replace(self, begun: _Made | None) -> None:
+        made, self._made = self._made, begun
+        if made is not None:
+            made.follower.stop(_keeps(made.plan, begun.plan if begun else None))
+        if begun is not None:
+            begun.follower.start(after=self._last)
+            self._last = begun.follower
+
+    def _build(self, plan: _Plan) -> Follower:
+        names = tuple(spec.name for spec in plan.catalogue.models)
+        key = os.environ.get(API_KEY_VARIABLE)
+        try:
+            server = connect(plan.server.kind, plan.server.url, models=names, api_key=key)
+        except ValueError as error:
+            raise ValueError(f"scaling.server.url: {error}") from error
+        patience = Patience(drain_seconds=plan.drain_seconds)
         manager = ModelManager(
-            settings.catalogue, server, self._preflight, patience=patience, clock=self._clock
+            plan.catalogue, server, self._preflight, patience=patience, clock=self._clock
         )
         return Follower(manager, self._clock)
 
@@ -94,3 +138,29 @@ class Switching:
             tier=None,
             recommended_model=None,
         )
+
+
+def _plan(section: ScalingConfig) -> _Plan | None:
+    """Return what to make; None where there is no server to ask, or nobody who would use it."""
+    asks = section.switch or section.server.kind is not ServerKind.DRY_RUN
+    if not (section.enabled and asks):
+        return None
+    settings = scaler_settings(section)
+    return _Plan(
+        settings.catalogue,
+        section.server,
+        Seconds(settings.thresholds.drain_seconds),
+        section.switch,
+    )
+
+
+def _keeps(old: _Plan, new: _Plan | None) -> Callable[[str], bool]:
+    """Return what says whether a model that serves may stay in memory for those who come next.
+
+    Whoever only watches has loaded nothing, and where nobody switches any more models stay. But
+    what the next one would not know of would lie beside what that loads.
+    """
+    if not old.switches or new is None or not new.switches:
+        return lambda _: True
+    same_server = new.server == old.server
+    return lambda model: same_server and new.catalogue.find(model) is not None

@@ -29,4 +29,6 @@ def connect(
         return Ollama(url or DEFAULT_URL, timeouts=timeouts)
     if url is None:
         raise ValueError("expected the URL of the OpenAI-compatible server")
-    return OpenAI(url, api_key=api_key, timeouts=timeouts)
+    # A secret that was mounted ends with a line's end, with which each request would be refused.
+    key = api_key.strip() if api_key else None
+    return OpenAI(url, api_key=key, timeouts=timeouts)

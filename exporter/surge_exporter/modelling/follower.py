@@ -2,15 +2,22 @@
 
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from surge_exporter.model import Seconds
+from surge_exporter.modelling.gate import Turn
 from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import Phase
 from surge_exporter.runtime.clock import Clock
-from surge_exporter.runtime.model_servers.protocol import ModelServerError
+from surge_exporter.runtime.model_servers.protocol import Fault, ModelServerError
 from surge_exporter.scaling.decisions import Decision
 
+LOOK_SECONDS = 30.0
+"""How often the server is asked what is in its memory: it and others load and unload, too."""
+
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 60.0, 960.0
+_LONG_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -18,24 +25,31 @@ _log = logging.getLogger(__name__)
 class Follower:
     """Follows the newest decision; those that come during a switch replace each other.
 
-    A model that could not be loaded is tried again ever more seldom: each try costs the one that
-    serves its place in memory. `_turn` guards the decision; any thread may hand one over.
+    Whatever a look at the server changes, decisions from before it are dropped: the next one will
+    be made by what is really there. A model that could not be loaded is tried again ever more
+    seldom. `_turn` guards what other threads hand over, decisions and the end; all else is the
+    follower's thread's own.
     """
 
-    def __init__(self, manager: ModelManager, clock: Clock) -> None:
+    def __init__(self, manager: ModelManager, clock: Clock, *, turn: Turn | None = None) -> None:
         """Take who is to follow; `start` begins."""
         self.manager = manager
         self._clock = clock
-        self._turn = threading.Condition()
+        self._turn = turn or threading.Condition()
         self._decision: Decision | None = None
         self._stopped = False
+        self._keeps: Callable[[str], bool] = lambda _: True
+        self._before: Follower | None = None
+        self._look_at = clock.monotonic()
+        self._is_silent = False
         self._failed: str | None = None
         self._failures = 0
         self._retry_at = Seconds(0.0)
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="follower", daemon=True)
 
-    def start(self) -> None:
-        """Begin; what the server has loaded already is taken for what serves."""
+    def start(self, after: "Follower | None" = None) -> None:
+        """Begin, once another one that was told to stop has ended: two would load beside."""
+        self._before = after
         self._thread.start()
 
     def follow(self, decision: Decision) -> None:
@@ -44,17 +58,38 @@ class Follower:
             self._decision = decision
             self._turn.notify_all()
 
-    def stop(self, seconds: float = 1.0) -> None:
-        """Begin no further switch; wait so long for one that is going on."""
+    def stop(self, keeps: Callable[[str], bool] = lambda _: True) -> None:
+        """Begin no further switch; nobody waits for one that is going on.
+
+        Args:
+            keeps: says of the model that serves at the end whether it may stay in memory.
+        """
         with self._turn:
-            self._stopped = True
+            self._stopped, self._keeps = True, keeps
             self._turn.notify_all()
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait so long for the end, after `stop`; say whether it has come."""
         self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def run(self) -> None:
+        """Follow and look, until `stop`; what it loaded then stays, or goes, before it ends."""
+        self._wait_for_predecessor()
+        self._try(self._look)  # also if it is to stop already: what is there may have to go
+        while not self._stopped:
+            decision = self._next()
+            if decision is not None and not self._stopped:
+                self._try(partial(self.take, decision))
+            if self._clock.monotonic() >= self._look_at and not self._stopped:
+                self._try(self._look)
+        self._try(self._leave)
 
     def take(self, decision: Decision) -> None:
         """Follow a decision now, on this thread, unless its model failed a moment ago."""
-        now = self._clock.monotonic()
-        if decision.model == self._failed and now < self._retry_at:
+        if decision.model == self._failed and self._clock.monotonic() < self._retry_at:
+            return
+        if not self.manager.would_follow(decision) or not self._look() or self._stopped:
             return
         try:
             changed = self.manager.follow(decision)
@@ -63,26 +98,60 @@ class Follower:
         except ModelServerError as error:
             _log.warning("switch failed model=%s error=%s", decision.model, error)
             changed = failed = True
+        now = self._clock.monotonic()  # a load may have taken minutes to fail
         if failed:
             self._failures = self._failures + 1 if decision.model == self._failed else 1
             wait = min(_LONGEST_RETRY_SECONDS, _RETRY_SECONDS * 2 ** (self._failures - 1))
             self._failed, self._retry_at = decision.model, Seconds(now + wait)
         elif changed:
             self._failed, self._failures = None, 0
+        if changed:
+            self._look_at = now  # servers also unload of their own accord
 
-    def _run(self) -> None:
+    def _look(self) -> bool:
+        """Look at the server; say whether decisions made before may still be followed.
+
+        Not if there is nobody: running answers would be cut for nothing.
+        """
+        self._look_at = Seconds(self._clock.monotonic() + LOOK_SECONDS)
         try:
-            self.manager.adopt()
+            changed = self.manager.look()
         except ModelServerError as error:
-            _log.warning("model server does not say what is loaded error=%s", error)
-        while (decision := self._next()) is not None:
-            try:
-                self.take(decision)
-            except Exception:  # noqa: BLE001 - the next decision may do better
-                _log.exception("switch failed decision=%s", decision)
+            if not self._is_silent:
+                _log.warning("model server does not say what is loaded error=%s", error)
+            self._is_silent = True
+            return error.fault is not Fault.UNREACHABLE
+        if self._is_silent:
+            _log.info("model server says again what is loaded")
+        self._is_silent = False
+        if changed:
+            with self._turn:
+                self._decision = None
+        return not changed
 
     def _next(self) -> Decision | None:
+        """Wait for a decision until it is time to look."""
         with self._turn:
-            self._turn.wait_for(lambda: self._stopped or self._decision is not None)
+            left = max(0.0, self._look_at - self._clock.monotonic())
+            self._turn.wait_for(lambda: self._stopped or self._decision is not None, left)
             decision, self._decision = self._decision, None
-            return None if self._stopped else decision
+            return decision
+
+    def _wait_for_predecessor(self) -> None:
+        """Wait as long as it takes: each request of it has a timeout, of minutes for a load."""
+        before, self._before = self._before, None
+        if before is not None and not before.join(_LONG_SECONDS):
+            _log.warning("the last switch of the old configuration is still going on")
+            before.join()
+
+    def _leave(self) -> None:
+        model = self.manager.status().model
+        if model is not None and not self._keeps(model):
+            _log.info("unloads what the new configuration has no use for model=%s", model)
+            self.manager.release()
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception:  # noqa: BLE001 - the next decision, or look, may do better
+            _log.exception("following decisions failed")

@@ -69,6 +69,12 @@ class GateStatus:
     switching_to: str | None
     in_flight: int
     waiting: int
+    loaded: frozenset[str] | None
+    """What the server has in memory, as far as is known; None where nobody has said."""
+    changes: int
+    """How often a switch began or ended, or somebody learned what is in memory."""
+    begun: int
+    """How many answers were."""
 
 
 class Gate:
@@ -88,11 +94,14 @@ class Gate:
         self._tasks: set[Task] = set()
         self._waiting = 0
         self._distrusted: str | None = None
+        self._loaded: frozenset[str] | None = None
+        self._changes = 0
+        self._begun = 0
 
     def status(self) -> GateStatus:
         """Return what is going on."""
         with self._turn:
-            return GateStatus(self._current, self._target, len(self._tasks), self._waiting)
+            return self._status()
 
     def serving(self, deadline: Seconds) -> str | None:
         """Return the model that serves, after a switch that is going on; None before the first.
@@ -123,6 +132,7 @@ class Gate:
                 return None
             task = Task(model)
             self._tasks.add(task)
+            self._begun += 1
             return task
 
     def end(self, task: Task) -> None:
@@ -145,7 +155,7 @@ class Gate:
 
     @contextmanager
     def switching(
-        self, target: str, wanted: Callable[[str | None], bool]
+        self, target: str | None, wanted: Callable[[str | None], bool]
     ) -> Iterator["Switching | None"]:
         """Let no answer begin while the block runs.
 
@@ -157,6 +167,7 @@ class Gate:
             going = Switching(self._current) if wanted(self._current) else None
             if going is not None:
                 self._switching, self._target = True, target
+                self._changes += 1
         if going is None:
             yield None
             return
@@ -165,6 +176,7 @@ class Gate:
         finally:
             with self._turn:
                 self._switching, self._target = False, None
+                self._changes += 1
                 self._turn.notify_all()
 
     def drain(self) -> Drained:
@@ -183,8 +195,48 @@ class Gate:
                 self._tasks.clear()
         return Drained(Seconds(self._clock.monotonic() - began), len(late))
 
-    def serve(self, model: str) -> None:
-        """Let a model serve from the end of the switch on."""
+    def unloaded(self, model: str) -> None:
+        """Note that a model has left memory; only who is switching may call this."""
+        with self._turn:
+            if self._loaded is not None:
+                self._loaded -= {model}
+
+    def serve(self, model: str | None) -> None:
+        """Let a model that was loaded serve from the end of the switch on, or none."""
         with self._turn:
             self._current = model
             self._distrusted = None
+            if self._loaded is not None and model is not None:
+                self._loaded |= {model}
+
+    def learn(
+        self, loaded: frozenset[str], *, largest: str | None, since: GateStatus
+    ) -> GateStatus:
+        """Take in what was seen in the server's memory after `since`; return what holds now.
+
+        What serves stays, also if it is not in memory: it is loaded on demand. But if only others
+        are there, somebody else has switched, and the largest of them serves. What was seen may
+        be over by now: it counts for nothing if a switch began or ended since, and changes
+        nothing of what serves if an answer was given since, which may have loaded its model.
+        """
+        with self._turn:
+            if self._switching or self._changes != since.changes:
+                return self._status()
+            self._changes += 1
+            self._loaded = loaded
+            idle = not since.in_flight and self._begun == since.begun
+            if idle and largest is not None and self._current not in loaded:
+                self._current = largest
+                self._distrusted = None
+            return self._status()
+
+    def _status(self) -> GateStatus:
+        return GateStatus(
+            current=self._current,
+            switching_to=self._target,
+            in_flight=len(self._tasks),
+            waiting=self._waiting,
+            loaded=self._loaded,
+            changes=self._changes,
+            begun=self._begun,
+        )

@@ -1,7 +1,8 @@
 """The models of a catalogue as a ladder: what is smaller, what to try next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from surge_exporter.runtime.model_servers.protocol import Running
 from surge_exporter.scaling.decisions import Kind
 from surge_exporter.scaling.tiers import Catalogue, ModelSpec
 
@@ -27,6 +28,15 @@ class Ladder:
     def known(self, served: str) -> ModelSpec | None:
         """Return the model that a server calls so; Ollama adds :latest to names without a tag."""
         return self.catalogue.find(served) or self.catalogue.find(served.removesuffix(":latest"))
+
+    def in_memory(self, running: Iterable[Running]) -> tuple[str, ...]:
+        """Return which of the models are, the largest first."""
+        known = {spec for found in running if (spec := self.known(found.name))}
+        return self.by_size(spec.name for spec in known)
+
+    def by_size(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return names of models, the largest first."""
+        return tuple(sorted(names, key=lambda name: (-self.find(name).memory_bytes, name)))
 
     def smaller(self, name: str) -> Iterator[ModelSpec]:
         """Yield what is smaller than a model: of its own tier first, then tier by tier."""

@@ -1,5 +1,6 @@
 """The manager: generates with the model that serves, and switches to another when it must."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 
@@ -16,6 +17,8 @@ from surge_exporter.scaling.decisions import Decision, Kind
 from surge_exporter.scaling.performance import Performance
 from surge_exporter.scaling.preflight import Operation
 from surge_exporter.scaling.tiers import Catalogue, ModelSpec
+
+_log = logging.getLogger(__name__)
 
 
 class ModelManager:
@@ -64,18 +67,30 @@ class ModelManager:
             patience=self._patience,
         )
 
-    def adopt(self) -> str | None:
-        """Serve with the largest model that the server has in memory already; return it.
+    def look(self) -> bool:
+        """Ask the server what it has in memory; say whether what was known has changed.
+
+        What serves stays what was chosen, unless only other models are in memory: somebody else
+        has switched, and the largest of them serves from now on. So is what a server has loaded
+        before the first switch.
 
         Raises:
-            ModelServerError: the server did not say.
+            ModelServerError: the server did not say. What was known stays: one answer that is
+                missing must not make room on paper, nor take it away.
         """
-        running = self._server.running() or ()
-        known = [model for found in running if (model := self._ladder.known(found.name))]
-        if not known:
-            return None
-        largest = max(known, key=lambda model: model.memory_bytes)
-        return self._switcher.adopt(largest.name)
+        before = self._gate.status()
+        running = self._server.running()
+        if running is None:
+            return False
+        names = self._ladder.in_memory(running)
+        loaded = frozenset(names)
+        after = self._gate.learn(loaded, largest=next(iter(names), None), since=before)
+        if after.loaded == loaded:
+            for name in names:
+                self._record.add_load(name, failed=False)
+        if after.current != before.current and after.changes == before.changes + 1:
+            _log.info("another model serves from=%s to=%s", before.current, after.current)
+        return (after.current, after.loaded) != (before.current, before.loaded)
 
     def select(self) -> ModelSpec:
         """Return the model that would best serve now; nothing is switched.
@@ -125,6 +140,19 @@ class ModelManager:
         self._switcher.switch(model, reason, wanted=lambda current: current != model)
         return self._gate.status().current == model
 
+    def would_follow(self, decision: Decision) -> bool:
+        """Say whether a decision asks for a model that does not serve yet, and might.
+
+        A larger one does not while it is on record that it could not be loaded: each try takes
+        what serves out of memory.
+        """
+        current, wanted = self._gate.status().current, decision.model
+        if wanted == current or self._ladder.catalogue.find(wanted) is None:  # after a reload
+            return False
+        known = self._record.performance().get(str(wanted))
+        is_upgrade = current is not None and self._ladder.is_smaller(current, than=str(wanted))
+        return not (is_upgrade and known is not None and known.load_failures)
+
     def follow(self, decision: Decision) -> bool:
         """Do what a decision says; return whether there was anything to do.
 
@@ -136,13 +164,17 @@ class ModelManager:
             ModelServerError: no model could be loaded; the one before is asked on.
         """
         current = self._gate.status().current
-        if decision.model is None or decision.model == current:
+        if not self.would_follow(decision):
             return False
-        target = self._step(current, self._ladder.find(decision.model))
+        target = self._step(current, self._ladder.find(str(decision.model)))
         kind = Kind.CASCADE if decision.kind is Kind.CASCADE else None
         return self._switcher.switch(
             target, decision.reason, wanted=lambda found: found == current, kind=kind
         )
+
+    def release(self) -> None:
+        """Take what serves out of memory: whoever comes next is not to find it there."""
+        self._switcher.release()
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Tell somebody of every event, on the thread that switches; return what ends that."""
@@ -161,6 +193,7 @@ class ModelManager:
             server=self._server.name,
             model=gate.current,
             tier=spec.tier if spec else None,
+            loaded=None if gate.loaded is None else self._ladder.by_size(gate.loaded),
             switching_to=gate.switching_to,
             in_flight=gate.in_flight,
             waiting=gate.waiting,

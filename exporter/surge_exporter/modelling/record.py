@@ -23,6 +23,13 @@ class Record:
             outcomes = self._outcomes.setdefault(model, Outcomes(model))
             outcomes.add(now, seconds=seconds, failed=failed)
 
+    def add_load(self, model: str, *, failed: bool) -> None:
+        """Take in that a model was found in memory, or could not be brought there."""
+        now = self._clock.now()
+        with self._guard:
+            if failed or model in self._outcomes:
+                self._outcomes.setdefault(model, Outcomes(model)).add_load(now, failed=failed)
+
     def performance(self) -> Mapping[str, Performance]:
         """Return what each model did in the window."""
         now = self._clock.now()

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from surge_exporter.model import Seconds
 from surge_exporter.modelling.events import Announcer
 from surge_exporter.modelling.gate import Gate
 from surge_exporter.modelling.ladder import Ladder
@@ -46,13 +45,6 @@ class Switcher:
     def events(self) -> tuple[Mapping[Kind, int], ScalingEvent | None]:
         """Return how many switches were made, by kind, and the last event."""
         return self._events
-
-    def adopt(self, model: str) -> str | None:
-        """Let a model serve that is loaded already, unless another serves; return which does."""
-        with self._gate.switching(model, lambda current: current is None) as going:
-            if going is not None:
-                self._gate.serve(model)
-        return self._gate.status().current
 
     def switch(
         self,
@@ -96,6 +88,14 @@ class Switcher:
                 )
         return self._gate.status().current != model
 
+    def release(self) -> None:
+        """Take what serves out of memory, once running answers are over; nothing serves then."""
+        with self._gate.switching(None, lambda current: current is not None) as going:
+            if going is not None:
+                self._gate.drain()
+                self._unload(str(going.was))
+                self._gate.serve(None)
+
     def _switch(self, event: ScalingEvent) -> None:
         self._note(event)
         self._announcer.tell()  # readers may want to know before the drain is over
@@ -132,8 +132,11 @@ class Switcher:
                 faults.append(f"{spec.name} can't be loaded: {error.came}")
                 if error.fault is Fault.UNREACHABLE:
                     break
-                self._record.add(spec.name, seconds=Seconds(0.0), failed=True)
+                self._record.add_load(spec.name, failed=True)
+                if error.fault is Fault.FAILED and spec.name != was:
+                    self._unload(spec.name)  # one that was only too slow may still come
             else:
+                self._record.add_load(spec.name, failed=False)
                 return spec.name, faults
         assert last is not None  # noqa: S101 - one at least was tried
         raise last
@@ -143,6 +146,8 @@ class Switcher:
             self._server.unload(model)
         except ModelServerError as error:
             _log.warning("unload failed model=%s error=%s", model, error)
+        else:
+            self._gate.unloaded(model)
 
     def _event(self, kind: Kind, was: str | None, model: str, reason: str) -> ScalingEvent:
         now = self._clock.now()

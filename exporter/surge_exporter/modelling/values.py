@@ -73,6 +73,9 @@ class ManagerStatus:
     server: str
     model: str | None
     tier: str | None
+    loaded: tuple[str, ...] | None
+    """The models in the server's memory when it was last asked, the largest first; None where it
+    has not been, or can't say."""
     switching_to: str | None
     in_flight: int
     waiting: int

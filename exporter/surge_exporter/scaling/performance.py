@@ -82,24 +82,39 @@ class _Outcome(NamedTuple):
 
 
 class Outcomes:
-    """What callers report of one model: the last ones, of the last minutes."""
+    """What is known of one model, of the last minutes: how requests and loads of it ended."""
 
     def __init__(self, model: str, *, window_seconds: float = 900.0, most: int = 500) -> None:
         self._model = model
         self._window_seconds = window_seconds
         self._outcomes: deque[_Outcome] = deque(maxlen=most)
+        self._failed_loads: deque[UnixSeconds] = deque(maxlen=most)
+        """Since it was last known to be in memory."""
 
     def add(self, at: UnixSeconds, *, seconds: Seconds, failed: bool) -> None:
-        """Take in a finished request."""
+        """Take in a finished request; who answers is loaded."""
         self._outcomes.append(_Outcome(at, seconds, failed))
+        if not failed:
+            self._failed_loads.clear()
+
+    def add_load(self, at: UnixSeconds, *, failed: bool) -> None:
+        """Take in a load, which is no request: it says nothing of how the model answers."""
+        if failed:
+            self._failed_loads.append(at)
+        else:
+            self._failed_loads.clear()
 
     def performance(self, now: UnixSeconds) -> Performance:
         """Return what the model did in the window; failures' times are none of answers."""
-        recent = [o for o in self._outcomes if now - self._window_seconds < o.at <= now]
+        recent = [outcome for outcome in self._outcomes if self._is_recent(outcome.at, now)]
         answers = sorted(outcome.seconds for outcome in recent if not outcome.failed)
         return Performance(
             model=self._model,
             requests=len(recent),
             failures=len(recent) - len(answers),
             p95_seconds=answers[ceil(_TAIL * len(answers)) - 1] if answers else None,
+            load_failures=sum(self._is_recent(at, now) for at in self._failed_loads),
         )
+
+    def _is_recent(self, at: UnixSeconds, now: UnixSeconds) -> bool:
+        return now - self._window_seconds < at <= now
