@@ -10,17 +10,20 @@ from surge_exporter.commands import exporter as wiring
 from surge_exporter.commands.exporter import Exporter
 from surge_exporter.config import Config, TelemetryConfig, WebConfig
 from surge_exporter.config_scaling import ScalingConfig, ThresholdsConfig
+from surge_exporter.core.cycle import Cycle
+from surge_exporter.model import Source
 from surge_exporter.runtime.clock import SystemClock
 from surge_exporter.runtime.logs import CountingHandler
 from surge_exporter.runtime.sampler import Serving
 from surge_exporter.runtime.state import StateFile
 from surge_exporter.scaling.decisions import Decision
-from tests.fakes import FakeClock
+from tests.fakes import NOW, FakeClock
 from tests.hosts import FakeMachine
 from tests.model_server import LARGE, SMALL
 from tests.ollama import FakeOllama, ollama
 from tests.scenario.test_serve_switches_models import section
 from tests.servers import wait_for
+from tests.telemetry import request_line
 
 SIZES = {SMALL: 2, LARGE: 20}
 
@@ -138,3 +141,33 @@ def test_a_reload_that_fails_late_leaves_switching_as_it_was(
     running.config = msgspec.structs.replace(running.config, telemetry=before.telemetry)
     running.reload()
     wait_for(lambda: running.switching.serving() == Serving(loaded=(SMALL,)), "the new one")
+
+
+def test_what_a_reload_built_and_never_adopted_is_no_measure_of_what_is_read(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere" / "metrics" / "local_1.jsonl"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_bytes(request_line(NOW) + b"\n")
+    telemetry = msgspec.structs.replace(
+        running.config.telemetry, directory=f"{tmp_path}/elsewhere"
+    )
+    running.exporter.loop.turn()
+    running.config = msgspec.structs.replace(running.config, telemetry=telemetry)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Cycle, "take_over", _fail)
+        with pytest.raises(OSError, match="the disk is gone"):
+            running.reload()
+    running.exporter.loop.turn()
+    running.exporter.loop.refresh()
+    running.exporter.loop.turn()
+
+    requests = running.exporter.loop.newest().sources[0]
+    assert requests.source is Source.REQUESTS
+    assert requests.patterns == (f"{elsewhere.parent}/local_*.jsonl",)
+    assert requests.files == 1
+
+
+def _fail(*_: object) -> None:
+    raise OSError("the disk is gone")

@@ -244,6 +244,18 @@ def test_an_upgrade_under_way_is_called_off_when_pressure_comes() -> None:
     assert life.state.switch is None
 
 
+def test_an_upgrade_under_way_is_called_off_when_the_model_cannot_be_loaded() -> None:
+    life = _serving("medium")
+    life.steps((sample(at * _EVERY) for at in range(1, 7)), serving="medium")
+    failed = {"large": Performance(model="large", load_failures=1)}
+    decision = life.step(sample(302.0), serving="medium", performance=failed)
+    assert (decision.kind, decision.recommended) == (Kind.DOWNGRADE, "medium")
+    assert decision.reason == (
+        "large could not be loaded 1 time lately: step down from large to medium"
+    )
+    assert decision.stabilization_until == 902.0
+
+
 def test_a_switch_that_is_never_made_is_given_up() -> None:
     life = _serving("large")
     life.step(sample(2.0, available=2.9), serving="large")

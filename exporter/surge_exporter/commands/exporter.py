@@ -81,6 +81,7 @@ class Exporter:
         self._state_file = state_file
         self._has_scraper = False
         self._config: Config | None = None
+        self._built: Pipeline | None = None
         self._bound: tuple[str, ...] = ()
         self._checkpoint = state_file.load(clock.now()) if state_file else None
         waker = QueueWaker()
@@ -194,7 +195,7 @@ class Exporter:
 
         What is read stays if only thresholds changed; addresses are bound once, at the start.
         """
-        config, before = self._load(), self._config
+        config = self._load()
         for address in config.web.listen_addresses:
             parse_address(address)
         if current is not None and config.web.listen_addresses != self._bound:
@@ -207,6 +208,8 @@ class Exporter:
         watched = sampling(config.scaling)
         switch = self.switching.prepare(config.scaling)
         cycle, tail, recall = None, None, None
+        # What was built and never adopted, since that failed, is no measure of what is read now.
+        before = self._config if current is self._built else None
         if current is not None and before is not None and _reads_the_same(config, before):
             cycle, tail, recall = current.cycle, current.tail, current.recall
         telemetry = configuration.telemetry(config)
@@ -221,7 +224,7 @@ class Exporter:
         cycle.set_surge_factors(**factors)
         self.sampler.configure(watched)
         switch()
-        return Pipeline(
+        self._built = Pipeline(
             cycle=cycle,
             tail=tail,
             tuning=tuning,
@@ -229,6 +232,7 @@ class Exporter:
             recall=recall,
             patterns=patterns,
         )
+        return self._built
 
     def _tail(
         self,

@@ -159,7 +159,8 @@ def _world(config_path: Path | None) -> _World:
         server = connect(section.kind, section.url, models=names, api_key=key)
     except ValueError as error:
         raise Fault(f"scaling.server.url: {error}", USAGE_ERROR) from error
-    world = _World(section.kind, server, settings, look(config))
+    sample = look(config)
+    world = _World(section.kind, server, settings.on(sample), sample)
     try:
         manager = world.manager()
         manager.look()

@@ -98,8 +98,8 @@ def _await_switch(view: View, switch: Switch) -> _Outcome:
     """Go on waiting for a switch, unless what it was decided for no longer holds."""
     against = [] if view.current is None else list(view.misfit(view.current))
     if back := _to_stay_with(view):
-        pressing = replace(view, current=back).demands()
-        if against := [demand.reason for demand in pressing] + against:
+        pressing = [demand.reason for demand in replace(view, current=back).demands()]
+        if against := pressing + view.troubles() + against:
             return _change(view, Kind.DOWNGRADE, back, " and ".join(against))
     elif against:
         return _change(view, Kind.CASCADE, _next_down(view, view.demands()), against[0])

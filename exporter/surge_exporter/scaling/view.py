@@ -88,6 +88,13 @@ class View:
         lost = [Demand(reason, of_host=False) for reason in self.misfit(self.current)]
         return lost + demands(self.current, self.inputs, self.settings, self.outlook)
 
+    def troubles(self) -> list[str]:
+        """Return what the model that is recommended is known to do badly, loading included."""
+        current = self.current
+        return (
+            [] if current is None else list(poor_performance(current, self.inputs, self.settings))
+        )
+
     def misfit(self, spec: ModelSpec) -> Iterator[str]:
         """Yield why a model does not fit, if it does not."""
         if not self._is_in_memory(spec):
