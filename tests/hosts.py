@@ -1,5 +1,6 @@
 """Stand-ins for a machine: its kernel's numbers, its control groups, its GPUs."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ class FakeNvml:
         self.utilization: list[int | None] = [40] * gpus
         self.lost: set[int] = set()
         self.fault: Exception | None = None
+        self.faults_left = sys.maxsize
         self.calls: list[str] = []
 
     def nvmlInit(self) -> None:  # noqa: N802
@@ -58,7 +60,8 @@ class FakeNvml:
 
     def _call(self, name: str) -> None:
         self.calls.append(name)
-        if self.fault is not None:
+        if self.fault is not None and self.faults_left:
+            self.faults_left -= 1
             raise self.fault
 
 

@@ -1,5 +1,6 @@
 """Samples for tests, in GiB and percent, and what a few steps decide."""
 
+from collections import deque
 from collections.abc import Iterable
 
 from surge_exporter.model import UnixSeconds
@@ -7,6 +8,8 @@ from surge_exporter.scaling.decisions import Decision, Inputs, Settings, State
 from surge_exporter.scaling.resources import GIB, Gpu, Sample
 from surge_exporter.scaling.scaler import step
 from surge_exporter.scaling.tiers import Catalogue, ModelSpec
+
+_KEPT = 400  # samples: more than a trend looks back on
 
 
 def sample(
@@ -48,7 +51,7 @@ class Life:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.state = State()
-        self.history: list[Sample] = []
+        self.history: deque[Sample] = deque(maxlen=_KEPT)
 
     def step(self, sample: Sample, **others: object) -> Decision:
         """Return the decision on a sample, taken now; others are of `Inputs`."""

@@ -18,7 +18,7 @@ _START = 1_700_000_000.0 // 86_400 * 86_400 + 13 * 3600  # 13:00 of some day
 def afternoon(settings: Settings) -> list[Moment]:
     """Return an hour and a half: a build that needs memory, and later one that burns CPU."""
     builds = synthetic.ramp(0.10, 0.62, 900.0)
-    busy = synthetic.spike(0.15, 0.96, 4200.0, 120.0)
+    busy = synthetic.spike(0.15, 0.96, 4200.0, 200.0)
     samples = synthetic.trace(
         5400.0,
         start=_START,

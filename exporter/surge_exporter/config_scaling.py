@@ -15,6 +15,7 @@ from surge_exporter.scaling.tiers import DEFAULT_CATALOGUE, Catalogue, ModelSpec
 _MOST = 1e9
 _DEFAULT, _LIMITS = Thresholds(), Limits()
 _MOST_GIB = 1e6
+_MISSED = 3  # samples; the state is of another time then
 
 
 class ServerKind(StrEnum):
@@ -183,6 +184,7 @@ def scaler_settings(section: ScalingConfig) -> Settings:
             trend_window_seconds=limits.trend_window_seconds,
             lead_seconds=limits.lead_seconds,
             drain_seconds=limits.drain_seconds,
+            most_gap_seconds=max(_DEFAULT.most_gap_seconds, _MISSED * section.interval_seconds),
         ),
         limits=Limits(
             failure_ratio=limits.failure_ratio,

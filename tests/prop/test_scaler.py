@@ -116,6 +116,7 @@ def _live(catalogue: Catalogue, life: Iterable[Happening]) -> Iterator[_Moment]:
                 serving=serving,
                 in_flight=in_flight,
                 loaded=loaded,
+                look=int(now),
             )
             wanted, after = step(state, inputs, chosen)
             yield _Moment(state, inputs, wanted, after)

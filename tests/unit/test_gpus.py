@@ -95,6 +95,17 @@ def test_a_driver_that_vanishes_takes_its_gpus_along_and_brings_them_back(
     assert said(caplog) == ["no gpu is read fault=Unknown Error"]
 
 
+def test_a_driver_that_fails_once_is_asked_once_more(caplog: pytest.LogCaptureFixture) -> None:
+    nvml = FakeNvml()
+    rig = Rig(nvml)
+    assert rig.gpus.read()
+
+    nvml.faults_left, nvml.fault = 1, FakeNvmlError("Unknown Error")
+
+    assert rig.gpus.read()
+    assert said(caplog) == []
+
+
 def test_a_lost_gpu_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
     nvml = FakeNvml(gpus=3)
     rig = Rig(nvml)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from surge_exporter.scaling.performance import Performance
 from surge_exporter.scaling.preflight import RETRY_SECONDS, Operation, Preflight, answer
 from surge_exporter.scaling.resources import Sample
@@ -139,3 +141,28 @@ def test_where_nothing_serves_yet_no_model_waits_for_stabilisation() -> None:
     life.step(sample(available=1.0, total=32.0))
     assert life.state.tier is None
     assert _ask(life, sample(2.0), "small").allowed
+
+
+def test_what_was_just_recommended_need_not_wait_for_stabilisation() -> None:
+    life = Life()
+    life.steps((sample(at * 50.0) for at in range(3)), loaded=("small",))
+    life.state = replace(life.state, tier="small", model="small")
+    life.steps((sample(at * 50.0) for at in range(3, 12)), loaded=("small",))
+    changed = life.state.last_change
+    assert changed is not None
+    assert changed.model == "medium"
+    assert _ask(life, sample(changed.at), "medium", loaded=("small",)).allowed
+    assert _ask(life, sample(changed.at), loaded=("small",)).model == "medium"
+
+
+def test_a_predicted_surge_denies_nobody_what_is_recommended() -> None:
+    life = Life()
+    life.step(sample(), loaded=("large",))
+    assert _ask(life, sample(2.0), "large", loaded=(), look=1, surge_predicted=True).allowed
+
+
+def test_what_is_recommended_is_denied_if_it_would_fill_memory_by_now() -> None:
+    life = Life()
+    life.step(sample(), loaded=())
+    denied = _ask(life, sample(2.0, available=24.5), "large", loaded=(), look=1)
+    assert denied.reason == "with large memory would be 92.1 % used, not under 90 %"

@@ -287,13 +287,13 @@ def test_what_is_loaded_is_in_use_where_nobody_switches() -> None:
     assert host.serving.tier == "medium"
 
 
-def test_the_mean_of_the_cpu_is_of_half_a_minute() -> None:
+def test_the_mean_of_the_cpu_is_of_two_minutes() -> None:
     rig = Rig()
-    rig.watch(60, cpu_ratio=0.2)
+    rig.watch(300, cpu_ratio=0.2)
 
-    host = rig.watch(16, cpu_ratio=0.95)
+    host = rig.watch(80, cpu_ratio=0.95)
 
-    assert host.cpu_mean_ratio == pytest.approx((8 * 0.95 + 7 * 0.2) / 15)
+    assert host.cpu_mean_ratio == pytest.approx((40 * 0.95 + 20 * 0.2) / 60)
 
 
 def test_where_cpu_decides_nothing_it_has_no_mean() -> None:
@@ -359,3 +359,37 @@ def test_the_thread_runs_until_it_is_told_to_stop() -> None:
 
     assert waker.waited == [pytest.approx(0.1), pytest.approx(0.9), 2.0, 2.0]
     assert (machine.taken, machine.closed) == (2, 1)
+
+
+def test_what_cannot_be_built_is_built_with_the_next_look() -> None:
+    clock, faults = FakeClock(), [OSError("too many open files")]
+
+    def build(_: Sampling) -> FakeMachine:
+        if faults:
+            raise faults.pop()
+        return FakeMachine(clock)
+
+    sampler = Sampler(Sampling(), clock=clock, waker=ScriptedWaker(), build=build)
+    sampler.turn()
+    for _ in range(3):
+        clock.advance(2.0)
+        sampler.turn()
+
+    assert sampler.status() is not None
+
+
+def test_however_often_it_looks_a_decision_goes_by_no_more_samples() -> None:
+    often = Settings(thresholds=Thresholds(trend_window_seconds=10.0, cpu_window_seconds=60.0))
+    rig = Rig(Sampling(interval_seconds=0.1, settings=often))
+    for _ in range(600):
+        rig.clock.advance(0.1)
+        rig.machine.sample_now = replace(rig.machine.sample_now, cpu_ratio=0.9)
+        rig.sampler.turn()
+    assert rig.host.cpu_mean_ratio == pytest.approx(0.9, abs=0.01)
+
+    for _ in range(300):
+        rig.clock.advance(0.1)
+        rig.machine.sample_now = replace(rig.machine.sample_now, cpu_ratio=0.1)
+        rig.sampler.turn()
+
+    assert rig.host.cpu_mean_ratio == pytest.approx(0.5, abs=0.02)

@@ -89,8 +89,8 @@ class Switching:
             return Serving()
         found = made.follower.manager.status()
         if not made.plan.switches:
-            return Serving(loaded=found.loaded)
-        return Serving(found.model, found.in_flight, found.loaded)
+            return Serving(loaded=found.loaded, look=found.look)
+        return Serving(found.model, found.in_flight, found.loaded, found.look)
 
     def performance(self) -> Mapping[str, Performance]:
         """Return what the manager has seen of each model; nothing without one."""

@@ -194,6 +194,7 @@ class ModelManager:
             model=gate.current,
             tier=spec.tier if spec else None,
             loaded=None if gate.loaded is None else self._ladder.by_size(gate.loaded),
+            look=gate.changes,
             switching_to=gate.switching_to,
             in_flight=gate.in_flight,
             waiting=gate.waiting,

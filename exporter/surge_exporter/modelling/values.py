@@ -76,6 +76,8 @@ class ManagerStatus:
     loaded: tuple[str, ...] | None
     """The models in the server's memory when it was last asked, the largest first; None where it
     has not been, or can't say."""
+    look: int
+    """Another number whenever that was learned, or a switch began or ended."""
     switching_to: str | None
     in_flight: int
     waiting: int

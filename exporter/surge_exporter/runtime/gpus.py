@@ -62,20 +62,36 @@ class Gpus:
         self._handles: Sequence[Any] = ()
         self._try_again_at = -math.inf
         self._said: str | None = None
+        self._was_there = False
 
     def read(self) -> tuple[Gpu, ...]:
         """Return every GPU whose memory can be read; never raises."""
         if self._nvml is None and self._clock.monotonic() < self._try_again_at:
             return ()
         try:
-            nvml = self._nvml or self._connect()
-            return self._read(nvml)
+            return self._read_or_reconnect()
         except ImportError:
             self._try_again_at = math.inf  # what is installed does not change under a process
             self._say("the extra gpu is not installed", logging.INFO)
         except Exception as error:  # noqa: BLE001 - a broken driver may raise whatever it likes
             self._let_go(error)
         return ()
+
+    def _read_or_reconnect(self) -> tuple[Gpu, ...]:
+        """Return the GPUs; if they were there a moment ago, one fault is not the end of them.
+
+        Raises:
+            Exception: the driver's, also on a new connection.
+        """
+        if self._nvml is None:
+            return self._read(self._connect())
+        try:
+            return self._read(self._nvml)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is met again if it lasts
+            _log.debug("driver is asked once more error=%s", error)
+        self.close()
+        self._was_there = True
+        return self._read(self._connect())
 
     def close(self) -> None:
         """Let go of the driver, until the next `read`."""
@@ -116,7 +132,7 @@ class Gpus:
         return tuple(found)
 
     def _let_go(self, error: Exception) -> None:
-        was_there = self._nvml is not None
+        was_there, self._was_there = self._was_there or self._nvml is not None, False
         self.close()
         self._try_again_at = self._clock.monotonic() + RETRY_SECONDS
         self._say(str(error), logging.WARNING if was_there else logging.INFO)

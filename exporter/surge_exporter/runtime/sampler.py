@@ -8,23 +8,22 @@ from typing import Protocol
 
 from surge_exporter.model import Seconds
 from surge_exporter.runtime.clock import Clock, Waker
+from surge_exporter.runtime.history import History
 from surge_exporter.runtime.looks import Look, Looks
 from surge_exporter.runtime.performance import Surroundings
 from surge_exporter.runtime.preflights import Preflights
 from surge_exporter.runtime.resources import SETTLE_SECONDS
 from surge_exporter.scaling.decisions import Decision, Inputs, Kind, Settings, State
 from surge_exporter.scaling.preflight import Operation
-from surge_exporter.scaling.pressure import outlook
 from surge_exporter.scaling.resources import Sample
 from surge_exporter.scaling.scaler import step
 from surge_exporter.scaling.tiers import hardware_tier
 from surge_exporter.scaling.trend import Trend
-from surge_exporter.scaling.view import in_use, judged_cpu
+from surge_exporter.scaling.view import View, in_use, judged_cpu
 from surge_exporter.snapshot import Answered, HostStatus
 
 _FIRST_SECONDS = 1.0  # until the first decision: an exporter that starts is busy itself
 _MOST_CHANGES = 10
-_MOST_SAMPLES = 5000  # of a window however long, looked at however often
 _MISSED = 3  # intervals; by then the newest sample says nothing of now
 _LATE_SECONDS = 10.0
 
@@ -62,6 +61,8 @@ class Serving:
     in_flight: int = 0
     loaded: tuple[str, ...] | None = None
     """What the server has in memory; None where it does not say."""
+    look: int = field(default=0, compare=False)
+    """Another number for each look at the server."""
 
 
 class Sampler:
@@ -100,7 +101,7 @@ class Sampler:
         self._serving = serving
         self._listeners: list[Callable[[HostStatus], None]] = []
         self._resources: Sampled | None = None
-        self._history: deque[Sample] = deque(maxlen=_MOST_SAMPLES)
+        self._history = History()
         self._state = State()
         self._decision: Decision | None = None
         self._trends: Mapping[str, Trend] = {}
@@ -182,17 +183,18 @@ class Sampler:
         before = self._applied
         if sampling is before:
             return
-        self._applied = sampling
-        if before is not None and sampling.settings.catalogue != before.settings.catalogue:
-            self._state, self._decision = State(), None
-        if before is not None and sampling.enabled and sampling.cgroup == before.cgroup:
-            self._due = min(self._due, self._in(sampling.interval_seconds))
         if not sampling.enabled or before is None or sampling.cgroup != before.cgroup:
             self._close()
         if sampling.enabled and self._resources is None:
+            self._due = self._in(sampling.interval_seconds)  # if building fails, again then
             self._resources = self._build(sampling)
             self._settled_at = self._in(SETTLE_SECONDS)
             self._due = self._in(_FIRST_SECONDS)
+        elif sampling.enabled:
+            self._due = min(self._due, self._in(sampling.interval_seconds))
+        if before is not None and sampling.settings.catalogue != before.settings.catalogue:
+            self._state, self._decision = State(), None
+        self._applied = sampling
 
     def _close(self) -> None:
         """Let go of what takes samples, and forget those it took."""
@@ -221,31 +223,31 @@ class Sampler:
                 self._tell()
 
     def _inputs_of(self, sample: Sample, settings: Settings) -> Inputs:
-        window = settings.thresholds.trend_window_seconds
-        while self._history and not sample.at - window <= self._history[0].at <= sample.at:
-            self._history.popleft()
         surroundings, serving = self._surroundings(), self._serving()
         return Inputs(
             now=sample.at,
             sample=sample,
-            history=tuple(self._history),
+            history=self._history.before(sample.at, settings.thresholds.history_seconds),
             performance=surroundings.performance,
             surge_predicted=surroundings.surge_predicted,
             serving=serving.model,
             in_flight=serving.in_flight,
             loaded=serving.loaded,
+            look=serving.look,
         )
 
     def _decide(self, inputs: Inputs, settings: Settings) -> None:
-        self._history.append(inputs.sample)
-        found = outlook(inputs, settings, since=self._state.changed_at).trends
+        self._history.add(inputs.sample, settings.thresholds.history_seconds)
+        found = View.of(self._state, inputs, settings).outlook.trends
         # The first is that of the whole window, the others are of its end.
         self._trends = {resource: of[0] for resource, of in found.items() if of}
+        before = self._state.model
         decision, self._state = step(self._state, inputs, settings)
         self._decision = decision
         if decision.kind is not Kind.HOLD:
             self._events[decision.kind] += 1
             self._changes.appendleft(decision)
+        if decision.kind is not Kind.HOLD or decision.model != before:
             _log.info(
                 "recommendation changed decision=%s tier=%s model=%s reason=%r",
                 decision.kind,

@@ -25,7 +25,7 @@ class Thresholds:
     """Memory at it, or above, demands a smaller model now."""
     cpu_degrade_from: float | None = 0.90
     """The same of CPU, unless a GPU model serves. None: CPU decides nothing, up or down."""
-    cpu_window_seconds: float = 30.0
+    cpu_window_seconds: float = 120.0
     """CPU counts as its mean over so long: an answer that uses all of it is no pressure yet."""
     gpu_degrade_from: float = 0.97
     """The same of GPU memory while a GPU model serves: servers reserve it on purpose."""
@@ -48,6 +48,11 @@ class Thresholds:
     """How long running requests are waited for before a switch."""
     most_gap_seconds: float = 60.0
     """After a longer time without a sample, stabilisation begins anew."""
+
+    @property
+    def history_seconds(self) -> float:
+        """For how long a sample is of use to decisions after it."""
+        return max(self.trend_window_seconds, self.cpu_window_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,14 @@ class Decision:
     """Until when nothing is upgraded."""
 
 
+class Told(NamedTuple):
+    """What somebody said of a model server."""
+
+    look: int
+    serving: str | None
+    loaded: tuple[str, ...] | None
+
+
 class Advice(NamedTuple):
     """The largest tier that a sample allowed, by its rank."""
 
@@ -136,6 +149,10 @@ class State:
     """Upgrades in a row that were taken back before they had lasted as long as they had to be
     waited for, or that were never made."""
     watched: Watched | None = None
+    told: Told | None = None
+    """What a server said last."""
+    arrived_at: UnixSeconds | None = None
+    """Since when the model that is recommended is in memory, as far as one can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,3 +172,12 @@ class Inputs:
     """Its requests that still run."""
     loaded: tuple[str, ...] | None = None
     """The models that a server has in memory, of any; None if nobody says."""
+    look: int = 0
+    """Another number for each time that somebody looked; what was loaded may be over since."""
+
+    @property
+    def told(self) -> Told | None:
+        """What a server is known to serve with and to hold; None if nobody says."""
+        if self.serving is None and self.loaded is None:
+            return None
+        return Told(self.look, self.serving, self.loaded)

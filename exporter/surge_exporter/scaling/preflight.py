@@ -97,6 +97,10 @@ def _denials(spec: ModelSpec | None, model: str | None, view: View) -> Iterator[
         yield from _against_going_on(spec, view)
     elif view.loaded is None and spec in view.smallest_fitting():
         return  # a slow answer is better than none
+    elif spec == view.current:
+        # Stabilisation is over, or it would not be recommended; memory may have gone since.
+        yield from (_Denial(reason) for reason in view.overfilling(spec))
+        yield from _against_going_on(spec, view)
     elif _is_larger(spec, view):
         yield from (_Denial(reason) for reason in view.obstacles(spec))
         yield from _too_early(spec, view)

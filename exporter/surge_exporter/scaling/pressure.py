@@ -1,40 +1,17 @@
 """Why a smaller model is needed, and why there can be no larger one."""
 
-from collections.abc import Iterator, Mapping
-from statistics import fmean
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.decisions import Inputs, Settings, Thresholds
+from surge_exporter.scaling.outlook import Outlook
 from surge_exporter.scaling.performance import trouble
-from surge_exporter.scaling.resources import CPU, GPU_MEMORY, MEMORY, RESOURCES, Sample
+from surge_exporter.scaling.resources import CPU, GPU_MEMORY, MEMORY, Sample
 from surge_exporter.scaling.tiers import Held, ModelSpec, free_bytes, is_eligible
-from surge_exporter.scaling.trend import Trend, crosses_within, trend
+from surge_exporter.scaling.trend import crosses_within
 from surge_exporter.scaling.words import counted, gib, percent, seconds
 
 _SPOKEN = {CPU: "CPU", MEMORY: "memory", GPU_MEMORY: "GPU memory"}
-
-_LATE_PART = 0.25
-
-Trends = Mapping[str, tuple[Trend, ...]]
-"""By resource; none where too little is known."""
-
-
-class Cpu(NamedTuple):
-    """How busy the CPU was over the last samples."""
-
-    mean_ratio: float
-    samples: int
-    is_settled: bool
-    """Whether they cover the window. Those right after a change say how busy a load is."""
-
-
-class Outlook(NamedTuple):
-    """What samples since the last change of the model say, beside the newest one."""
-
-    trends: Trends
-    cpu: Cpu | None
-    """None if CPU is to decide nothing."""
 
 
 class Demand(NamedTuple):
@@ -43,53 +20,6 @@ class Demand(NamedTuple):
     reason: str
     of_host: bool
     """Whether moving the model from a GPU into the host would make it worse."""
-
-
-def outlook(inputs: Inputs, settings: Settings, *, since: UnixSeconds) -> Outlook:
-    """Return what is known of the time since a change: what was before says nothing of it."""
-    thresholds = settings.thresholds
-    decides = thresholds.cpu_degrade_from is not None
-    cpu = mean_cpu(inputs, since=since, window_seconds=thresholds.cpu_window_seconds)
-    return Outlook(_trends(inputs, settings, since), cpu if decides else None)
-
-
-def mean_cpu(inputs: Inputs, *, since: UnixSeconds, window_seconds: float) -> Cpu:
-    """Return the mean of the newest sample and those of a window after an instant."""
-    newest = inputs.sample
-    after = max(since, UnixSeconds(newest.at - window_seconds))
-    ratios = [newest.pressure[CPU]]
-    for sample in reversed(inputs.history):
-        if sample.at <= after:
-            break
-        if sample.at < newest.at:
-            ratios.append(sample.pressure[CPU])
-    is_settled = newest.at - since >= window_seconds
-    return Cpu(fmean(ratios), len(ratios), is_settled)
-
-
-def _trends(inputs: Inputs, settings: Settings, since: UnixSeconds) -> Trends:
-    """Return the trends of what was sampled since a change and before the newest sample.
-
-    Beside the window's trend, the first, is that of its last quarter: a rise that began minutes
-    ago bends the long line long before it lifts it.
-    """
-    thresholds, newest = settings.thresholds, inputs.sample.at
-    return {
-        resource: tuple(
-            found
-            for part in (1.0, _LATE_PART)
-            if (
-                found := trend(
-                    inputs.history,
-                    resource,
-                    after=max(since, UnixSeconds(newest - part * thresholds.trend_window_seconds)),
-                    before=newest,
-                    least_span_seconds=thresholds.lead_seconds,
-                )
-            )
-        )
-        for resource in RESOURCES
-    }
 
 
 def demands(
@@ -125,7 +55,8 @@ def obstacles_to(
         yield f"a surge is predicted, and {spec.name} is slower ({spoken(inputs.sample)})"
     if not in_memory:
         yield from misfit(spec, held, inputs.sample, settings)
-        yield from _overfilling(spec, held, inputs.sample, settings)
+        limit = settings.thresholds.upgrade_below
+        yield from overfilling(spec, held, inputs.sample, settings, limit)
 
 
 def misfit(spec: ModelSpec, held: Held, sample: Sample, settings: Settings) -> Iterator[str]:
@@ -186,7 +117,7 @@ def _at_or_towards(
 ) -> Iterator[str]:
     if level >= limit:
         yield f"{_SPOKEN[resource]} is {percent(level)} used, {percent(limit)} or more"
-    else:
+    elif known.has_arrived or resource == CPU:
         yield from _crossing(resource, level, limit, thresholds, known)
 
 
@@ -202,21 +133,29 @@ def _not_under(
 def _crossing(
     resource: str, level: float, limit: float, thresholds: Thresholds, known: Outlook
 ) -> Iterator[str]:
-    """Yield what a trend says that will cross the limit soon, if one does."""
+    """Yield what a trend says that will cross the limit soon, if one does and still goes on.
+
+    A line through one large step rises as well, for minutes: so the end of it has to, too.
+    """
     lead, deviations = thresholds.lead_seconds, thresholds.trend_deviations
     rising = known.trends.get(resource)
     if not rising:
         return
     steepest = max(rising, key=lambda found: found.at_least(deviations))
+    slowly = steepest.at_least(deviations)
+    if known.lately.get(resource, slowly) < slowly / 2:
+        return
     if crosses_within(steepest, level, limit, lead_seconds=lead, deviations=deviations):
-        slowly = 60.0 * steepest.at_least(deviations)
         yield (
             f"{_SPOKEN[resource]} is {percent(level)} used and rises by"
-            f" {100 * slowly:.2g} points a minute or more: {percent(limit)} within {seconds(lead)}"
+            f" {100 * 60.0 * slowly:.2g} points a minute or more: {percent(limit)} within"
+            f" {seconds(lead)}"
         )
 
 
-def _overfilling(spec: ModelSpec, held: Held, sample: Sample, settings: Settings) -> Iterator[str]:
+def overfilling(
+    spec: ModelSpec, held: Held, sample: Sample, settings: Settings, limit: float
+) -> Iterator[str]:
     """Yield how full the host's memory would be with a model, if that is too full."""
     if spec.needs_gpu:
         return
@@ -224,9 +163,9 @@ def _overfilling(spec: ModelSpec, held: Held, sample: Sample, settings: Settings
     needed = spec.memory_bytes * (1.0 + thresholds.margin_ratio)
     left = free_bytes(sample, on_gpu=False, held=held.on(gpu=False)) - needed
     used = 1.0 - left / sample.memory_total_bytes if sample.memory_total_bytes else 1.0
-    if used >= thresholds.upgrade_below:
-        limit = percent(thresholds.upgrade_below)
-        yield f"with {spec.name} memory would be {percent(used)} used, not under {limit}"
+    if used >= limit:
+        said = f"with {spec.name} memory would be {percent(used)} used"
+        yield f"{said}, not under {percent(limit)}"
     elif left < thresholds.least_available_bytes:
         least = gib(thresholds.least_available_bytes)
         yield f"with {spec.name} {gib(max(0.0, left))} of memory would be left, under {least}"

@@ -14,8 +14,9 @@ from surge_exporter.scaling.decisions import (
     Switch,
     Thresholds,
 )
+from surge_exporter.scaling.observe import observe
 from surge_exporter.scaling.pressure import Demand, spoken
-from surge_exporter.scaling.stabilize import advise, patience, smallest
+from surge_exporter.scaling.stabilize import LEAST_SECONDS, advise, patience, smallest
 from surge_exporter.scaling.tiers import ModelSpec
 from surge_exporter.scaling.view import View
 from surge_exporter.scaling.words import counted, seconds
@@ -42,7 +43,8 @@ def step(state: State, inputs: Inputs, settings: Settings) -> _Outcome:
     for stabilisation, and every sample since must have advised it. If no tier fits, none is
     recommended, and whatever fits next counts as an upgrade.
     """
-    view = View.of(_observed(state, inputs, settings), inputs, settings)
+    observed = observe(state, inputs, settings)
+    view = View.of(observed, inputs, settings)
     if view.state.at is None and view.current is None:
         decision, after = _begin(view)
     elif view.state.switch is not None:
@@ -51,37 +53,17 @@ def step(state: State, inputs: Inputs, settings: Settings) -> _Outcome:
         decision, after = _step_down(view, demanded)
     else:
         decision, after = _step_up(view)
+    if state.switch is not None and observed.switch is None and observed.model != state.model:
+        not_made = f"the switch from {state.switch.replaces} to {state.model} was not made"
+        decision = replace(decision, reason=f"{not_made}; {decision.reason}")
     return decision, replace(
         after,
         at=inputs.now,
         sampled_at=max(after.sampled_at, inputs.sample.at),
         watched=view.watched,
+        told=inputs.told,
+        arrived_at=view.arrived_at,
     )
-
-
-def _observed(state: State, inputs: Inputs, settings: Settings) -> State:
-    """Return the state with what happened since the last step, other than by it."""
-    now, thresholds = inputs.now, settings.thresholds
-    if state.at is None or not 0.0 <= now - state.at <= thresholds.most_gap_seconds:
-        state = replace(state, changed_at=now, advised=())
-    if settings.catalogue.find(state.model) is None:  # after a reload
-        state = replace(state, tier=None, model=None)
-    served = settings.catalogue.find(inputs.serving)
-    if served is None:
-        return replace(state, serving=None, switch=None)
-    if served.name == state.serving and not _given_up(state.switch, now, thresholds):
-        return state
-    found = replace(state, serving=served.name, switch=None, changed_at=now, advised=(), demands=0)
-    if served.name == state.model:  # a switch was made; an upgrade has to last from here on
-        return replace(found, upgraded_at=now if state.upgraded_at > NEVER else NEVER)
-    found = replace(found, tier=served.tier, model=served.name, steps_down=0, upgraded_at=NEVER)
-    was_refused = state.switch is not None and served.name == state.serving
-    return replace(found, undone=state.undone + (was_refused and state.upgraded_at > NEVER))
-
-
-def _given_up(switch: Switch | None, now: UnixSeconds, thresholds: Thresholds) -> bool:
-    """Say whether a switch is so late that it won't be made any more."""
-    return switch is not None and now >= switch.deadline + thresholds.stabilization_seconds
 
 
 def _begin(view: View) -> _Outcome:
@@ -128,7 +110,7 @@ def _step_down(view: View, demanded: list[Demand]) -> _Outcome:
     is_lost = view.current is not None and next(view.misfit(view.current), None) is not None
     target = _next_down(view, demanded)
     if state.steps_down and view.awaited and not is_lost:
-        still = f"{reason}: {view.awaited.name} is still loaded, {state.tier} was recommended"
+        still = f"{reason}: {view.awaited}, {state.tier} was recommended"
         return _hold(view, _unadvised(view, seen), still)
     if state.steps_down and seen < needed and not is_lost:
         waiting = f"{reason}: {seen} of {needed} samples since the last step say so"
@@ -160,7 +142,7 @@ def _step_up(view: View) -> _Outcome:
     advised = _advised(view, rank(larger[-1].tier) if larger else view.rank)
     state = replace(view.state, advised=advised, steps_down=0, demands=0)
     target = next((spec for spec in larger if rank(spec.tier) <= smallest(advised)), None)
-    if target is None or view.now < _stabilization_until(view, state):
+    if target is None or view.now < _stabilization_until(view.settings, state):
         return _hold(view, state, _why_no_larger(view, larger))
     window = seconds(view.settings.thresholds.stabilization_seconds)
     reason = f"{target.tier} was advised for {window} ({spoken(view.inputs.sample)})"
@@ -176,7 +158,7 @@ def _why_no_larger(view: View, larger: list[ModelSpec]) -> str:
     """Return what keeps a larger tier from being recommended, or that there is none."""
     tiers, state = view.settings.catalogue.tiers, view.state
     window = view.settings.thresholds.stabilization_seconds
-    needed = patience(state.undone, view.settings.thresholds)
+    needed = _stabilization_until(view.settings, state) - state.changed_at
     changed = view.now - state.changed_at
     if view.rank < 0 and not larger:
         return f"no tier fits: {_smallest_misfit(view)}"
@@ -224,15 +206,22 @@ def _change(view: View, kind: Kind, target: ModelSpec | None, reason: str) -> _O
 
 
 def _judged(view: View, kind: Kind) -> State:
-    """Return the state with a judgement of the last upgrade: had it lasted, or is it undone?"""
+    """Return the state with a judgement of the last upgrade: had it lasted, or is it undone?
+
+    Lasting is to outlive the wait for a further upgrade clearly: a load that takes exactly that
+    long to show would never count otherwise. To recommend a model where there was none is no
+    upgrade in this sense.
+    """
     state, now = view.state, view.now
     needed = patience(state.undone, view.settings.thresholds)
-    lasted, is_new = now - state.upgraded_at >= needed, state.upgraded_at > NEVER
+    lasted = now - state.upgraded_at >= 2.0 * max(LEAST_SECONDS, needed)
+    is_known = state.upgraded_at > NEVER
+    undone = 0 if is_known and lasted else state.undone
     if kind is Kind.UPGRADE:
-        return replace(state, upgraded_at=now, undone=0 if is_new and lasted else state.undone)
-    if not is_new:
-        return state
-    return replace(state, upgraded_at=NEVER, undone=0 if lasted else state.undone + 1)
+        return replace(state, upgraded_at=now if view.current else NEVER, undone=undone)
+    if is_known and not lasted:
+        undone += 1
+    return replace(state, upgraded_at=NEVER, undone=undone)
 
 
 def _spoken_change(view: View, kind: Kind, target: ModelSpec | None) -> str:
@@ -259,9 +248,11 @@ def _decision(view: View, state: State, kind: Kind, reason: str, *, ready: bool)
         current=view.served.tier if view.served else view.state.tier,
         reason=reason,
         ready=ready,
-        stabilization_until=_stabilization_until(view, state),
+        stabilization_until=_stabilization_until(view.settings, state),
     )
 
 
-def _stabilization_until(view: View, state: State) -> UnixSeconds:
-    return UnixSeconds(state.changed_at + patience(state.undone, view.settings.thresholds))
+def _stabilization_until(settings: Settings, state: State) -> UnixSeconds:
+    """Return until when nothing is upgraded; where nothing serves, none was taken back."""
+    undone = state.undone if state.model is not None else 0
+    return UnixSeconds(state.changed_at + patience(undone, settings.thresholds))

@@ -3,6 +3,9 @@
 from surge_exporter.model import Seconds
 from surge_exporter.scaling.decisions import Advice, Thresholds
 
+LEAST_SECONDS = 30.0
+"""What is doubled at least: twice nothing is no patience."""
+
 
 def advise(
     advised: tuple[Advice, ...], new: Advice, *, window_seconds: float
@@ -29,4 +32,5 @@ def patience(undone: int, thresholds: Thresholds) -> Seconds:
     turns for ever. So each upgrade in a row that had to be taken back doubles the time.
     """
     doublings = min(undone, thresholds.most_doublings)
-    return Seconds(thresholds.stabilization_seconds * 2.0**doublings)
+    least = LEAST_SECONDS if doublings else 0.0
+    return Seconds(max(least, thresholds.stabilization_seconds) * 2.0**doublings)

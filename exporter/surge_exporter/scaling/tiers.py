@@ -172,7 +172,12 @@ def free_bytes(sample: Sample, *, on_gpu: bool, held: int = 0) -> int:
 
 def largest_device(spec: ModelSpec, sample: Sample) -> int:
     """Return how much memory a model could have at best, were nothing else there."""
-    if spec.needs_gpu:
+    return device_bytes(sample, on_gpu=spec.needs_gpu)
+
+
+def device_bytes(sample: Sample, *, on_gpu: bool) -> int:
+    """Return the memory of the largest GPU, or of the host; 0 without a GPU."""
+    if on_gpu:
         return max((gpu.memory_total_bytes for gpu in sample.gpus), default=0)
     return sample.memory_total_bytes
 

@@ -135,5 +135,5 @@ def recorded(lines: Iterable[str]) -> Iterator[Sample]:
 
 def _remember(history: deque[Sample], sample: Sample, settings: Settings) -> None:
     history.append(sample)
-    while history[0].at < sample.at - settings.thresholds.trend_window_seconds:
+    while history[0].at < sample.at - settings.thresholds.history_seconds:
         history.popleft()

@@ -48,16 +48,23 @@ def trend(
     None where they are too few, or cover less than the span: what follows from two minutes says
     nothing of the next ten.
     """
+    found = points(samples, resource, after, before)
+    if len(found) < _LEAST_SAMPLES or found[-1][0] - found[0][0] < least_span_seconds:
+        return None
+    slope, stderr, end = line(found)
+    return Trend(resource=resource, per_second=slope, stderr=stderr, at_ratio=end)
+
+
+def points(
+    samples: Iterable[Sample], resource: str, after: UnixSeconds, before: UnixSeconds
+) -> list[tuple[float, float]]:
+    """Return a resource's use strictly between two instants, by seconds before the second."""
     read = _READ[resource]
-    points = [
+    return [
         (sample.at - before, ratio)
         for sample in samples
         if after < sample.at < before and (ratio := read(sample)) is not None
     ]
-    if len(points) < _LEAST_SAMPLES or points[-1][0] - points[0][0] < least_span_seconds:
-        return None
-    slope, stderr, end = line(points)
-    return Trend(resource=resource, per_second=slope, stderr=stderr, at_ratio=end)
 
 
 def line(points: Sequence[tuple[float, float]]) -> tuple[float, float, float]:

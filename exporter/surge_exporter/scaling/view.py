@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.decisions import NEVER, Inputs, Settings, State
-from surge_exporter.scaling.holding import Watched, watch
+from surge_exporter.scaling.holding import Watched, told, watch
+from surge_exporter.scaling.outlook import Outlook, mean_cpu, outlook
 from surge_exporter.scaling.pressure import (
     Demand,
-    Outlook,
     demands,
-    mean_cpu,
     misfit,
     obstacles,
     obstacles_to,
-    outlook,
+    overfilling,
     poor_performance,
 )
-from surge_exporter.scaling.tiers import Catalogue, Held, ModelSpec, free_bytes, largest_device
+from surge_exporter.scaling.tiers import Catalogue, Held, ModelSpec, largest_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class View:
     """What gives up its memory for a successor; if nobody says what is loaded, recommendations
     count as followed."""
     watched: Watched
+    arrived_at: UnixSeconds | None
     outlook: Outlook
 
     @classmethod
@@ -45,6 +46,14 @@ class View:
         current = settings.catalogue.find(state.model)
         is_told = inputs.loaded is not None or served is not None
         loaded = _loaded(inputs, settings.catalogue, served) if is_told else current
+        # Who can only say what serves will never say that it is gone.
+        is_news = is_told and (inputs.loaded is None or inputs.told != state.told)
+        watched = (
+            told(loaded, current, inputs.sample)
+            if is_news
+            else watch(state.watched, loaded or current, inputs.sample)
+        )
+        arrived_at = _arrived_at(state, inputs, current, watched)
         return cls(
             state=state,
             inputs=inputs,
@@ -52,10 +61,9 @@ class View:
             served=served,
             current=current,
             loaded=loaded,
-            watched=_told(loaded, inputs)
-            if is_told
-            else watch(state.watched, current, inputs.sample),
-            outlook=outlook(inputs, settings, since=state.changed_at),
+            watched=watched,
+            arrived_at=arrived_at,
+            outlook=outlook(inputs, settings, changed_at=state.changed_at, arrived_at=arrived_at),
         )
 
     @property
@@ -71,15 +79,29 @@ class View:
     @property
     def held(self) -> Held:
         """What a successor would have in the place of what is loaded."""
-        return Held(bytes=self.watched.held_bytes, on_gpu=self.watched.on_gpu)
+        return self.watched.held
 
     @property
-    def awaited(self) -> ModelSpec | None:
-        """The larger model that is still loaded, where the last step down was not followed."""
+    def awaited(self) -> str | None:
+        """What is said if the last step down was not followed yet, as it seems."""
         rank = self.settings.catalogue.rank
-        if self.inputs.loaded is None or self.loaded is None or self.served is not None:
+        if self.served is not None or self.current is None:
             return None
-        return self.loaded if rank(self.loaded.tier) > self.rank else None
+        if self.inputs.loaded is not None:
+            larger = self.loaded is not None and rank(self.loaded.tier) > self.rank
+            return f"{self.loaded.name} is still loaded" if self.loaded and larger else None
+        is_early = (
+            self.now - self.state.changed_at < self.settings.thresholds.stabilization_seconds
+        )
+        is_held = is_early and self.watched.held_bytes > self._between_sizes()
+        return "a larger model may still be loaded" if is_held else None
+
+    def _between_sizes(self) -> float:
+        """Return what is more than the current model holds, and less than the next larger one."""
+        current, tiers = self.current, self.settings.catalogue.tiers
+        above = [m for t in tiers[self.rank + 1 :] for m in self.settings.catalogue.of_tier(t)]
+        sizes = [m.memory_bytes for m in above if current and m.needs_gpu == current.needs_gpu]
+        return (current.memory_bytes + min(sizes)) / 2 if current and sizes else inf
 
     def demands(self) -> list[Demand]:
         """Return what demands a smaller model; not to fit at all is the first of it."""
@@ -107,6 +129,12 @@ class View:
         yield from obstacles_to(
             spec, self.inputs, self.settings, held=self.held, in_memory=in_memory
         )
+
+    def overfilling(self, spec: ModelSpec) -> Iterator[str]:
+        """Yield why a recommended model can't be loaded any more without a step down at once."""
+        if not self._is_in_memory(spec):
+            limit = self.settings.thresholds.degrade_from
+            yield from overfilling(spec, self.held, self.inputs.sample, self.settings, limit)
 
     def smaller(self, demanded: Sequence[Demand]) -> ModelSpec | None:
         """Return the model to step down to: of the next tier that has one that fits.
@@ -158,9 +186,14 @@ class View:
         return next(poor_performance(spec, self.inputs, self.settings), None) is not None
 
     def _is_in_memory(self, spec: ModelSpec) -> bool:
-        """Say whether a server holds a model, on a machine that could: a GPU may have gone."""
-        is_there = spec.name in (self.inputs.loaded or ())
-        return is_there and spec.memory_bytes <= largest_device(spec, self.inputs.sample)
+        """Say whether a server holds a model, on a machine that could: a GPU may have gone.
+
+        What was loaded when somebody looked is gone if its memory is back.
+        """
+        if spec.name not in (self.inputs.loaded or ()):
+            return False
+        is_gone = spec == self.loaded and 2 * self.held.bytes < spec.memory_bytes
+        return not is_gone and spec.memory_bytes <= largest_device(spec, self.inputs.sample)
 
 
 def in_use(inputs: Inputs, catalogue: Catalogue) -> ModelSpec | None:
@@ -190,7 +223,16 @@ def _loaded(inputs: Inputs, catalogue: Catalogue, served: ModelSpec | None) -> M
     return max(known, key=lambda spec: spec.memory_bytes, default=None)
 
 
-def _told(loaded: ModelSpec | None, inputs: Inputs) -> Watched:
-    held = Held.by(loaded)
-    free = free_bytes(inputs.sample, on_gpu=held.on_gpu)
-    return Watched(held.on_gpu, free, held.bytes)
+def _arrived_at(
+    state: State, inputs: Inputs, current: ModelSpec | None, watched: Watched
+) -> UnixSeconds | None:
+    """Return since when what is recommended is in memory; half of it is taken for all."""
+    if current is None:
+        return None
+    is_said = current.name in (inputs.loaded or ())
+    is_held = (
+        watched.on_gpu == current.needs_gpu and 2 * watched.held_bytes >= current.memory_bytes
+    )
+    if not (is_said or is_held):
+        return None
+    return inputs.sample.at if state.arrived_at is None else state.arrived_at
