@@ -54,7 +54,12 @@ def scraped() -> Iterator[str]:
     """Yield all series, in the format that VictoriaMetrics imports."""
     found: Series = {}
     for number, instance in enumerate(INSTANCES):
-        _scrape(_exporter(number + 1), _Host(), {"job": JOB, "instance": instance}, found)
+        _scrape(
+            _exporter(number + 1),
+            _Host(gpus=1 - number),
+            {"job": JOB, "instance": instance},
+            found,
+        )
     for labels, (times, values) in found.items():
         yield json.dumps({"metric": dict(labels), "values": values, "timestamps": times})
 
@@ -62,7 +67,8 @@ def scraped() -> Iterator[str]:
 class _Host:
     """A box whose memory runs short in the afternoon; a manager follows each decision."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gpus: int) -> None:
+        self._gpus = gpus
         self._clock = FakeClock(END - SCRAPED_SECONDS - INTERVAL)
         self._machine = FakeMachine(self._clock)
         self._sampler = Sampler(
@@ -85,7 +91,9 @@ class _Host:
             utilization_ratio=used,
         )
         self._machine.sample_now = sample(
-            cpu_ratio=used / 2, memory_available_bytes=round((1 - used) * 64 * GIB), gpus=(gpu,)
+            cpu_ratio=used / 2,
+            memory_available_bytes=round((1 - used) * 64 * GIB),
+            gpus=(gpu,) * self._gpus,
         )
         passed = now - self._clock.now()
         for _ in range(_LOOKS):
