@@ -164,6 +164,27 @@ class Answered:
     """None if the host could not be looked at."""
 
 
+class SwitchOutcome(StrEnum):
+    """How a switch of models ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReport:
+    """What is known of a model server, and what was done there."""
+
+    is_up: bool | None
+    """Whether it answered when it was asked last; None if it has not been, or nobody asks."""
+    loaded: tuple[str, ...] | None
+    """The configured models in its memory; None where it has not said, or can't."""
+    switching_to: str | None
+    """The model that is being loaded."""
+    switches: Mapping[tuple[Kind, SwitchOutcome], int]
+    """Since the process started."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
     """What the host has and uses, and what it should serve with."""
@@ -189,6 +210,8 @@ class HostStatus:
     """Pre-flight checks answered since the process started."""
     cpu_mean_ratio: float | None = None
     """The mean that is judged; None if CPU is to decide nothing."""
+    models: ModelReport | None = None
+    """None where no model server is configured."""
 
     @property
     def load(self) -> HostLoad:

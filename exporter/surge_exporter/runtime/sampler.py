@@ -20,7 +20,7 @@ from surge_exporter.scaling.scaler import step
 from surge_exporter.scaling.tiers import hardware_tier
 from surge_exporter.scaling.trend import Trend
 from surge_exporter.scaling.view import View, in_use, judged_cpu
-from surge_exporter.snapshot import Answered, HostStatus
+from surge_exporter.snapshot import Answered, HostStatus, ModelReport
 
 _FIRST_SECONDS = 1.0  # until the first decision: an exporter that starts is busy itself
 _MOST_CHANGES = 10
@@ -63,6 +63,8 @@ class Serving:
     """What the server has in memory; None where it does not say."""
     look: int = field(default=0, compare=False)
     """Another number for each look at the server."""
+    report: ModelReport | None = field(default=None, compare=False)
+    """What readers are to be shown of it."""
 
 
 class Sampler:
@@ -247,7 +249,7 @@ class Sampler:
         if decision.kind is not Kind.HOLD:
             self._events[decision.kind] += 1
             self._changes.appendleft(decision)
-        if decision.kind is not Kind.HOLD or decision.model != before:
+        if decision.kind is not Kind.HOLD or before not in {None, decision.model}:
             _log.info(
                 "recommendation changed decision=%s tier=%s model=%s reason=%r",
                 decision.kind,
@@ -269,6 +271,7 @@ class Sampler:
             changes=tuple(self._changes),
             events=dict(self._events),
             cpu_mean_ratio=judged_cpu(self._state, inputs, settings),
+            models=self._serving().report,
         )
         self._looks.show(Look(status, inputs))
 
