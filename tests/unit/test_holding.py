@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+import pytest
+
 from surge_exporter.scaling.preflight import Operation, answer
-from surge_exporter.scaling.resources import Sample
+from surge_exporter.scaling.resources import GIB, Sample
 from surge_exporter.scaling.scaler import Decision, Inputs, Kind, Settings
 from tests.resources import Life, catalogue, gpu, sample, spec
 
@@ -95,15 +97,6 @@ def test_on_a_small_box_the_smallest_model_stays_while_others_come_and_go() -> N
     assert {decision.recommended for decision in life.steps(samples)} == {"small"}
 
 
-def test_a_gpu_that_is_not_seen_for_a_minute_is_remembered() -> None:
-    life = Life(_ON_GPU)
-    life.steps(_gpu_samples([*_empty(60.0), *_loaded(60.0)]))
-    life.steps(sample(120.0 + 2.0 * at) for at in range(30))
-    assert life.state.tier is None
-    life.steps(_gpu_samples(_loaded(1000.0), begin=180.0))
-    assert life.state.tier == "large"
-
-
 def test_another_limit_of_memory_is_no_memory_that_went() -> None:
     life = Life()
     life.step(sample(available=60.0, total=64.0))
@@ -117,3 +110,39 @@ def test_a_neighbours_step_is_no_rise_once_it_is_over() -> None:
     step = [sample(600.0 + 2.0 * at, available=6.0) for at in range(300)]
     life.steps(quiet, loaded=())
     assert _kinds(life.steps(step, serving="small", loaded=("small",))) == []
+
+
+def test_a_server_that_can_only_say_what_serves_is_credited_with_what_was_seen_to_go() -> None:
+    life = Life(_ON_GPU)
+    life.steps(_gpu_samples(_empty(60.0)))
+    mapped = list(_gpu_samples(_empty(400.0), begin=60.0))
+    life.steps(mapped, serving="large")
+    assert life.state.watched is not None
+    assert life.state.watched.held_bytes == 0
+
+
+def test_what_is_to_be_loaded_has_only_the_room_that_a_server_names() -> None:
+    life = Life()
+    life.step(sample(available=30.0), loaded=(), look=1)
+    life.step(sample(2.0, available=9.0), loaded=(), look=1)  # somebody took it, or a client
+    asked = sample(4.0, available=9.0)
+    inputs = Inputs(now=asked.at, sample=asked, loaded=(), look=1)
+    load, generate = (
+        answer(inputs, life.state, life.settings, model="large", operation=operation)
+        for operation in (Operation.LOAD, Operation.GENERATE)
+    )
+    assert not load.allowed
+    assert load.reason.startswith("large needs 22.0 GiB of memory")
+    assert generate.allowed
+
+
+def test_after_a_step_down_that_was_followed_only_the_smaller_model_gives_up_memory() -> None:
+    life = Life()
+    life.step(sample(available=30.0))
+    life.steps(sample(at * 2.0, available=10.0) for at in range(1, 10))  # large was loaded
+    life.step(sample(20.0, available=2.9))  # and others took 7 GiB
+    assert life.state.tier == "medium"
+    life.steps(sample(at * 2.0, available=14.9) for at in range(11, 40))  # medium instead
+    assert life.state.watched is not None
+    assert life.state.watched.held.bytes == 8 * GIB
+    assert life.state.watched.beyond_bytes == pytest.approx(7.1 * GIB)

@@ -26,8 +26,13 @@ def test_before_the_first_sample_was_judged_the_largest_that_fits_is_allowed() -
 
 
 def test_before_anything_serves_the_smallest_is_allowed_under_any_pressure() -> None:
-    assert _ask(Life(), sample(cpu=1.0)).model == "small"
-    assert _ask(Life(), sample(cpu=1.0)).allowed
+    full = sample(available=3.0)
+    assert _ask(Life(), full).model == "small"
+    assert _ask(Life(), full).allowed
+
+
+def test_one_look_at_the_cpu_denies_nothing() -> None:
+    assert _ask(Life(), sample(cpu=1.0), "large").allowed
 
 
 def test_an_idle_host_goes_on_with_what_serves() -> None:
@@ -166,3 +171,11 @@ def test_what_is_recommended_is_denied_if_it_would_fill_memory_by_now() -> None:
     life.step(sample(), loaded=())
     denied = _ask(life, sample(2.0, available=24.5), "large", loaded=(), look=1)
     assert denied.reason == "with large memory would be 92.1 % used, not under 90 %"
+
+
+def test_while_a_switch_is_late_what_serves_is_allowed() -> None:
+    life = _serving("large")
+    life.step(sample(2.0, available=2.9), serving="large", in_flight=1)
+    within = _ask(life, sample(20.0), "large", serving="large", in_flight=1)
+    late = _ask(life, sample(40.0), "large", serving="large", in_flight=1)
+    assert (within.allowed, late.allowed) == (False, True)

@@ -49,8 +49,8 @@ def test_without_any_configuration_a_gpu_counts_where_there_is_one() -> None:
     assert life.step(gone).recommended == "small"
 
 
-def test_a_busy_host_begins_with_the_smallest_tier_that_fits() -> None:
-    assert Life().step(sample(cpu=0.85)).recommended == "small"
+def test_one_busy_moment_makes_no_host_begin_with_less() -> None:
+    assert Life().step(sample(cpu=1.0)).recommended == "large"
 
 
 def test_where_no_tier_fits_none_is_recommended_and_the_reason_says_what_is_missing() -> None:
@@ -275,6 +275,21 @@ def test_an_upgrade_under_way_is_called_off_when_the_model_cannot_be_loaded() ->
         "large could not be loaded 1 time lately: step down from large to medium"
     )
     assert decision.stabilization_until == 902.0
+
+
+def test_a_step_down_to_what_cannot_be_loaded_is_given_up_and_not_decided_again() -> None:
+    two = Settings(catalogue=catalogue(spec("typo", 8.0), spec("large", 20.0)))
+    life = _serving("large", two)
+    assert life.step(sample(2.0, available=2.9), serving="large").recommended == "typo"
+    failed = {"typo": Performance(model="typo", load_failures=1)}
+    decisions = life.steps(
+        (sample(at * 2.0, available=2.9) for at in range(2, 400)),
+        serving="large",
+        performance=failed,
+    )
+    assert {(d.kind, d.recommended) for d in decisions} == {(Kind.HOLD, "large")}
+    assert decisions[0].reason == "large stays: typo could not be loaded 1 time lately"
+    assert decisions[-1].reason.endswith("but nothing smaller fits")
 
 
 def test_a_switch_that_is_never_made_is_given_up() -> None:

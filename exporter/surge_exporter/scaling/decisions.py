@@ -151,6 +151,8 @@ class State:
     watched: Watched | None = None
     told: Told | None = None
     """What a server said last."""
+    awaited_above: int | None = None
+    """With more than that taken, the larger model that was stepped down from is still there."""
     arrived_at: UnixSeconds | None = None
     """Since when the model that is recommended is in memory, as far as one can tell."""
 

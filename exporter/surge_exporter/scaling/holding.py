@@ -15,13 +15,23 @@ class Watched(NamedTuple):
     held_bytes: int
     beyond_bytes: int = 0
     """What others took meanwhile."""
-    aside: "Watched | None" = None
-    """What was known of a GPU that is not seen now; its driver may come back."""
+    named_bytes: int = 0
+    """What a server said that is held, when it was asked last; nothing if nobody says."""
+
+    @property
+    def taken_bytes(self) -> int:
+        """What went since nothing was held, to whomever."""
+        return self.held_bytes + self.beyond_bytes
 
     @property
     def held(self) -> Held:
-        """What a successor would have in the model's place."""
+        """What the model may be taken to hold, and a successor to have in its place."""
         return Held(bytes=self.held_bytes, on_gpu=self.on_gpu)
+
+    @property
+    def named(self) -> Held:
+        """The part of it that a server knows of: the rest may be somebody else's."""
+        return Held(bytes=min(self.held_bytes, self.named_bytes), on_gpu=self.on_gpu)
 
 
 def told(loaded: ModelSpec | None, spec: ModelSpec | None, sample: Sample) -> Watched:
@@ -32,7 +42,14 @@ def told(loaded: ModelSpec | None, spec: ModelSpec | None, sample: Sample) -> Wa
     of = loaded or spec
     on_gpu = of.needs_gpu if of is not None else False
     total, free = device_bytes(sample, on_gpu=on_gpu), free_bytes(sample, on_gpu=on_gpu)
-    return Watched(on_gpu, total, free, loaded.memory_bytes if loaded is not None else 0)
+    held = loaded.memory_bytes if loaded is not None else 0
+    return Watched(on_gpu, total, free, held, named_bytes=held)
+
+
+def unwatched(spec: ModelSpec, sample: Sample) -> Watched:
+    """Return that a model holds nothing yet."""
+    free = free_bytes(sample, on_gpu=spec.needs_gpu)
+    return Watched(spec.needs_gpu, device_bytes(sample, on_gpu=spec.needs_gpu), free, 0)
 
 
 def watch(before: Watched | None, spec: ModelSpec | None, sample: Sample) -> Watched:
@@ -45,26 +62,14 @@ def watch(before: Watched | None, spec: ModelSpec | None, sample: Sample) -> Wat
 
     Free memory and what is held never add up to more with less free.
     """
-    before, aside = _recalled(before, sample)
     was_on_gpu = before is not None and before.on_gpu
     on_gpu = spec.needs_gpu if spec is not None else was_on_gpu
     total, free = device_bytes(sample, on_gpu=on_gpu), free_bytes(sample, on_gpu=on_gpu)
     if before is None or (before.on_gpu, before.total_bytes) != (on_gpu, total):
-        return Watched(on_gpu, total, free, 0, aside=aside)
+        return Watched(on_gpu, total, free, 0)
     went = before.free_bytes - free
-    taken = max(0, before.held_bytes + before.beyond_bytes + went)
-    # A step down leaves the larger model's share until its memory is back.
-    most = max(spec.memory_bytes if spec is not None else 0, before.held_bytes)
+    taken = max(0, before.taken_bytes + went)
+    # Where none is recommended, none is known to have gone; of a larger one the rest is beyond.
+    most = spec.memory_bytes if spec is not None else before.held_bytes
     held = min(most, before.held_bytes + max(0, went), taken)
-    return Watched(on_gpu, total, free, held, taken - held, aside)
-
-
-def _recalled(before: Watched | None, sample: Sample) -> tuple[Watched | None, Watched | None]:
-    """Return what was known of the device in use, and what is kept for when GPUs are back."""
-    if before is None:
-        return None, None
-    if before.on_gpu and not sample.gpus:
-        return None, before if before.total_bytes else before.aside
-    if before.aside is not None and sample.gpus:
-        return before.aside, None
-    return before, before.aside
+    return Watched(on_gpu, total, free, held, taken - held, before.named_bytes)

@@ -62,9 +62,10 @@ def answer(
     is better than none. To load a larger model, all must hold that an upgrade needs. Where nobody
     says what is loaded, what is recommended counts as loaded to generate, and not to load.
     """
-    if operation is Operation.LOAD and inputs.serving is None and inputs.loaded is None:
+    is_load = operation is Operation.LOAD
+    if is_load and inputs.told is None:
         inputs = replace(inputs, loaded=())
-    view = View.of(state, inputs, settings)
+    view = replace(View.of(state, inputs, settings), is_strict=is_load)
     spec = _usual(view) if model is None else view.settings.catalogue.find(model)
     denial = next(_denials(spec, model, view), None)
     best = _instead(spec, view) if denial else spec
@@ -108,7 +109,7 @@ def _denials(spec: ModelSpec | None, model: str | None, view: View) -> Iterator[
 
 def _against_going_on(spec: ModelSpec, view: View) -> Iterator[_Denial]:
     switch = view.state.switch
-    if switch is not None and spec == view.served:
+    if switch is not None and spec == view.served and view.now < switch.deadline:
         left = Seconds(max(1.0, switch.deadline - view.now))
         said = f"{view.state.model} takes over from {spec.name} within {seconds(left)}"
         yield _Denial(said, left)
@@ -134,7 +135,7 @@ def _is_larger(spec: ModelSpec, view: View) -> bool:
 def _instead(spec: ModelSpec | None, view: View) -> ModelSpec | None:
     """Return what to use in place of a denied model: what is recommended, or a smaller one."""
     current = view.current
-    if current is not None and current != spec and next(view.misfit(current), None) is None:
+    if current is not None and current != spec and current in view.fitting(current.tier):
         return current
     return _smaller(spec, view) if spec is not None else None
 

@@ -41,7 +41,7 @@ def obstacles(inputs: Inputs, settings: Settings, known: Outlook) -> Iterator[st
     """Yield each reason why no larger model at all should be loaded."""
     thresholds = settings.thresholds
     limit, memory = thresholds.upgrade_below, inputs.sample.memory_ratio
-    if known.cpu is not None:
+    if known.cpu is not None and known.cpu.is_settled:
         yield from _not_under(CPU, known.cpu.mean_ratio, limit, thresholds, known)
     yield from _not_under(MEMORY, memory, limit, thresholds, known)
 

@@ -14,6 +14,7 @@ from surge_exporter.scaling.decisions import (
     Switch,
     Thresholds,
 )
+from surge_exporter.scaling.holding import Watched, unwatched
 from surge_exporter.scaling.observe import observe
 from surge_exporter.scaling.pressure import Demand, spoken
 from surge_exporter.scaling.stabilize import LEAST_SECONDS, advise, patience, smallest
@@ -60,10 +61,17 @@ def step(state: State, inputs: Inputs, settings: Settings) -> _Outcome:
         after,
         at=inputs.now,
         sampled_at=max(after.sampled_at, inputs.sample.at),
-        watched=view.watched,
+        watched=_watched(view, after),
         told=inputs.told,
         arrived_at=view.arrived_at,
     )
+
+
+def _watched(view: View, after: State) -> Watched:
+    """Return what is known of the memory that the model recommended from now on would go to."""
+    spec = view.settings.catalogue.find(after.model)
+    is_other_device = spec is not None and spec.needs_gpu != view.watched.on_gpu
+    return unwatched(spec, view.inputs.sample) if spec and is_other_device else view.watched
 
 
 def _begin(view: View) -> _Outcome:
@@ -83,6 +91,8 @@ def _await_switch(view: View, switch: Switch) -> _Outcome:
         pressing = [demand.reason for demand in replace(view, current=back).demands()]
         if against := pressing + view.troubles() + against:
             return _change(view, Kind.DOWNGRADE, back, " and ".join(against))
+    elif view.current is not None and view.is_unloadable(view.current):
+        return _stay(view)
     elif against:
         return _change(view, Kind.CASCADE, _next_down(view, view.demands()), against[0])
     left = switch.deadline - view.now
@@ -90,8 +100,24 @@ def _await_switch(view: View, switch: Switch) -> _Outcome:
     if view.inputs.in_flight > 0 and left > 0.0:
         said = f"{view.state.model} waits for {running}, {seconds(left)} at most"
         return _hold(view, view.state, said)
-    said = f"{view.state.model} is to take over now, {running}"
+    change = view.state.last_change
+    why = f" ({change.reason})" if change else ""
+    said = f"{view.state.model} is to take over now, {running}{why}"
     return _hold(view, view.state, said, ready=True)
+
+
+def _stay(view: View) -> _Outcome:
+    """Stay with what serves, since what was to replace it can't be loaded."""
+    served, reason = view.served, " and ".join(view.troubles())
+    stays = replace(
+        view.state,
+        tier=served.tier if served else None,
+        model=served.name if served else None,
+        switch=None,
+        changed_at=view.now,
+        advised=(),
+    )
+    return _hold(view, stays, f"{stays.tier} stays: {reason}")
 
 
 def _to_stay_with(view: View) -> ModelSpec | None:
@@ -198,11 +224,22 @@ def _change(view: View, kind: Kind, target: ModelSpec | None, reason: str) -> _O
         switch=Switch(served.name, deadline) if waits and served is not None else None,
         steps_down=0 if kind is Kind.UPGRADE else view.state.steps_down + 1,
         demands=0,
+        awaited_above=_awaited_above(view, target),
     )
     ready = target is not None and not (waits and view.inputs.in_flight > 0)
     said = f"{reason}: {_spoken_change(view, kind, target)}"
     decision = _decision(view, state, kind, said, ready=ready)
     return decision, replace(state, last_change=decision)
+
+
+def _awaited_above(view: View, target: ModelSpec | None) -> int | None:
+    """Return what is taken until a step down is followed; None if nobody could tell."""
+    old = view.current
+    if old is None or target is None or view.arrived_at is None:
+        return None
+    given_up = old.memory_bytes - target.memory_bytes
+    is_of_kind = old.needs_gpu == target.needs_gpu == view.watched.on_gpu
+    return view.watched.taken_bytes - given_up // 2 if is_of_kind and given_up > 0 else None
 
 
 def _judged(view: View, kind: Kind) -> State:

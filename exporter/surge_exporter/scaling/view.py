@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import inf
 
 from surge_exporter.model import UnixSeconds
 from surge_exporter.scaling.decisions import NEVER, Inputs, Settings, State
@@ -36,7 +35,10 @@ class View:
     count as followed."""
     watched: Watched
     arrived_at: UnixSeconds | None
+    """Since when the recommended model is in memory; None if it does not seem to be."""
     outlook: Outlook
+    is_strict: bool = False
+    """Whether only what a server has named gives up memory, not what seems to be the model's."""
 
     @classmethod
     def of(cls, state: State, inputs: Inputs, settings: Settings) -> "View":
@@ -46,8 +48,9 @@ class View:
         current = settings.catalogue.find(state.model)
         is_told = inputs.loaded is not None or served is not None
         loaded = _loaded(inputs, settings.catalogue, served) if is_told else current
-        # Who can only say what serves will never say that it is gone.
-        is_news = is_told and (inputs.loaded is None or inputs.told != state.told)
+        is_news = inputs.told != state.told and (
+            inputs.loaded is not None or (is_told and state.watched is None)
+        )
         watched = (
             told(loaded, current, inputs.sample)
             if is_news
@@ -79,7 +82,7 @@ class View:
     @property
     def held(self) -> Held:
         """What a successor would have in the place of what is loaded."""
-        return self.watched.held
+        return self.watched.named if self.is_strict else self.watched.held
 
     @property
     def awaited(self) -> str | None:
@@ -90,18 +93,10 @@ class View:
         if self.inputs.loaded is not None:
             larger = self.loaded is not None and rank(self.loaded.tier) > self.rank
             return f"{self.loaded.name} is still loaded" if self.loaded and larger else None
-        is_early = (
-            self.now - self.state.changed_at < self.settings.thresholds.stabilization_seconds
-        )
-        is_held = is_early and self.watched.held_bytes > self._between_sizes()
-        return "a larger model may still be loaded" if is_held else None
-
-    def _between_sizes(self) -> float:
-        """Return what is more than the current model holds, and less than the next larger one."""
-        current, tiers = self.current, self.settings.catalogue.tiers
-        above = [m for t in tiers[self.rank + 1 :] for m in self.settings.catalogue.of_tier(t)]
-        sizes = [m.memory_bytes for m in above if current and m.needs_gpu == current.needs_gpu]
-        return (current.memory_bytes + min(sizes)) / 2 if current and sizes else inf
+        above, patience = self.state.awaited_above, self.settings.thresholds.stabilization_seconds
+        is_there = above is not None and self.watched.taken_bytes > above
+        is_early = self.now - self.state.changed_at < patience
+        return "a larger model may still be loaded" if is_there and is_early else None
 
     def demands(self) -> list[Demand]:
         """Return what demands a smaller model; not to fit at all is the first of it."""
@@ -112,10 +107,8 @@ class View:
 
     def troubles(self) -> list[str]:
         """Return what the model that is recommended is known to do badly, loading included."""
-        current = self.current
-        return (
-            [] if current is None else list(poor_performance(current, self.inputs, self.settings))
-        )
+        found = poor_performance(self.current, self.inputs, self.settings) if self.current else ()
+        return list(found)
 
     def misfit(self, spec: ModelSpec) -> Iterator[str]:
         """Yield why a model does not fit, if it does not."""
@@ -169,13 +162,18 @@ class View:
         return [spec for tier in tiers for spec in self.fitting(tier)[:1]][:1]
 
     def fitting(self, tier: str) -> list[ModelSpec]:
-        """Return the models of a tier that fit: what serves first, what does badly last."""
+        """Return the models of a tier that can be had: what serves first, what does badly last."""
         found = [
             spec
             for spec in self.settings.catalogue.of_tier(tier)
-            if next(self.misfit(spec), None) is None
+            if next(self.misfit(spec), None) is None and not self.is_unloadable(spec)
         ]
         return sorted(found, key=lambda spec: (spec != self.loaded, self._does_badly(spec)))
+
+    def is_unloadable(self, spec: ModelSpec) -> bool:
+        """Say whether a model that is not in memory could not be loaded when it was tried."""
+        known = self.inputs.performance.get(spec.name)
+        return known is not None and known.load_failures > 0 and spec != self.loaded
 
     def could_hold(self, spec: ModelSpec) -> bool:
         """Say whether this machine could hold a model if nothing else were in memory."""
@@ -192,7 +190,7 @@ class View:
         """
         if spec.name not in (self.inputs.loaded or ()):
             return False
-        is_gone = spec == self.loaded and 2 * self.held.bytes < spec.memory_bytes
+        is_gone = spec == self.loaded and 2 * self.watched.held_bytes < spec.memory_bytes
         return not is_gone and spec.memory_bytes <= largest_device(spec, self.inputs.sample)
 
 
