@@ -137,7 +137,7 @@ def _changed(decision: Decision) -> Decision | None:
     return decision if decision.kind is not Kind.HOLD else None
 
 
-def test_cpu_alone_steps_down_after_half_a_minute_of_it_and_comes_back() -> None:
+def test_cpu_alone_steps_down_after_a_while_and_comes_back() -> None:
     burden, clock = Burden(), FakeClock()
     try:
         with process_box(burden, HalfFakeClock(clock)) as resources:

@@ -7,13 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from surge_exporter.model import Seconds
 from surge_exporter.scaling.preflight import Operation, Preflight
+from surge_exporter.scaling.resources import GIB
 from surge_exporter.snapshot import Answered
 from surge_exporter.web.server import WebServer
 from tests.commandline import run, sentence
+from tests.model_server import SMALL
+from tests.ollama import ollama
 from tests.servers import free_port
 from tests.snapshots import NOW
 from tests.unit.test_app import service
@@ -143,3 +147,33 @@ def test_without_a_scaler_there_is_no_answer(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "scaling.enabled is false" in sentence(result)
+
+
+def _with_server(tmp_path: Path, url: str, total_gib: float) -> str:
+    config = tmp_path / "surge.yml"
+    models = [{"name": SMALL, "tier": "large", "memory_gib": total_gib}]
+    scaling = {"models": models, "server": {"kind": "ollama", "url": url}}
+    config.write_text(json.dumps({"scaling": scaling}))
+    return str(config)
+
+
+def test_what_the_configured_server_has_loaded_may_go_on(tmp_path: Path) -> None:
+    nearly_all = 0.97 * psutil.virtual_memory().total / GIB
+    with ollama({SMALL: 1}) as server:
+        config = _with_server(tmp_path, server.url, nearly_all)
+        without = run("preflight", "--config.file", config, "--model", SMALL)
+        server.acquire(f"{SMALL}")
+        with_it = run("preflight", "--config.file", config, "--model", SMALL)
+
+    assert without.exit_code == 1
+    assert "are free for it" in without.stdout
+    assert with_it.exit_code == 0
+
+
+def test_a_configured_server_that_does_not_answer_is_said_and_done_without(tmp_path: Path) -> None:
+    config = _with_server(tmp_path, f"http://127.0.0.1:{free_port()}", 0.001)
+
+    result = run("preflight", "--config.file", config, "--model", SMALL)
+
+    assert result.exit_code == 0
+    assert result.stderr.startswith("surge-exporter: what is loaded is not known: ollama")

@@ -12,9 +12,10 @@ import click
 
 from surge_exporter.commands import options
 from surge_exporter.commands.exporter import sampling
-from surge_exporter.commands.host import look
+from surge_exporter.commands.host import loaded, look
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
+from surge_exporter.runtime.model_servers.protocol import ModelServerError
 from surge_exporter.scaling.decisions import Inputs, State
 from surge_exporter.scaling.preflight import Operation, answer
 from surge_exporter.snapshot import Answered
@@ -40,7 +41,7 @@ _ANSWERS = (200, 503)
     envvar="SURGE_URL",
     show_envvar=True,
     help="A running exporter, like http://127.0.0.1:10074; it knows trends and what came before."
-    " Without it, the host is looked at for a tenth of a second.",
+    " Without it, the host is looked at here and now, and the configured model server is asked.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @options.config_file
@@ -54,7 +55,7 @@ def preflight(
 ) -> None:
     """Say whether an operation may start now on this host: exit 0 if so, 1 if not.
 
-    Goes by a fresh sample of CPU, memory and GPUs, and says why.
+    Goes by a fresh sample of memory and GPUs and, of a running exporter, of CPU, and says why.
     """
     if url is None:
         config = options.load_config(config_path)
@@ -68,10 +69,15 @@ def preflight(
 
 
 def _look(config: Config, model: str | None, operation: Operation) -> dict[str, Any]:
-    """Return the answer by a sample taken here and now."""
-    sample = look(config)
+    """Return the answer by a sample taken here and now, and by what the server has loaded."""
     settings = sampling(config.scaling).settings
-    inputs = Inputs(now=sample.at, sample=sample)
+    try:
+        there = loaded(config, settings.catalogue)
+    except ModelServerError as error:
+        there = None
+        click.echo(f"surge-exporter: what is loaded is not known: {error}", err=True)
+    sample = look(config)
+    inputs = Inputs(now=sample.at, sample=sample, loaded=there)
     found = answer(inputs, State(), settings, model=model, operation=operation)
     return preflight_json(Answered(preflight=found, sampled_at=sample.at))
 
