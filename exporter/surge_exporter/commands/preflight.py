@@ -2,11 +2,8 @@
 
 import json
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import click
 
@@ -15,15 +12,12 @@ from surge_exporter.commands.exporter import sampling
 from surge_exporter.commands.host import loaded, look
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
+from surge_exporter.modelling.checks import NotAnsweredError, ask
 from surge_exporter.runtime.model_servers.protocol import ModelServerError
 from surge_exporter.scaling.decisions import Inputs, State
 from surge_exporter.scaling.preflight import Operation, answer
 from surge_exporter.snapshot import Answered
 from surge_exporter.web.app import preflight_json
-
-_PATIENCE_SECONDS = 5.0
-_PATH = "/api/v1/preflight"
-_ANSWERS = (200, 503)
 
 
 @click.command()
@@ -63,7 +57,7 @@ def preflight(
             raise Fault("the scaler is off: scaling.enabled is false", USAGE_ERROR)
         found = _look(config, model, Operation(operation))
     else:
-        found = _ask(url, {"operation": operation} | ({"model": model} if model else {}))
+        found = _ask(url, model, Operation(operation))
     click.echo(json.dumps(found) if as_json else _sentence(found))
     sys.exit(0 if found["allowed"] else 1)
 
@@ -82,35 +76,18 @@ def _look(config: Config, model: str | None, operation: Operation) -> dict[str, 
     return preflight_json(Answered(preflight=found, sampled_at=sample.at))
 
 
-def _ask(url: str, query: dict[str, str]) -> dict[str, Any]:
+def _ask(url: str, model: str | None, operation: Operation) -> dict[str, Any]:
     """Return the answer of a running exporter.
 
     Raises:
-        Fault: it does not answer, or what answers is none.
+        Fault: the URL is none of HTTP, it does not answer, or what answers is none.
     """
-    if not url.startswith(("http://", "https://")):
-        raise Fault(f"--url: expected http:// or https://, got {url!r}", USAGE_ERROR)
-    address = f"{url.rstrip('/')}{_PATH}?{urlencode(query)}"
     try:
-        status, body = _get(address)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise Fault(f"{url} does not answer: {reason}") from error
-    try:
-        found = json.loads(body)
-        if status in _ANSWERS and {"allowed", "reason"} <= found.keys():
-            return dict(found)
-        raise Fault(f"{url} does not say: {found['error']}")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise Fault(f"{url} is no surge-exporter: {_PATH} is answered {status}") from error
-
-
-def _get(address: str) -> tuple[int, bytes]:
-    try:
-        with urllib.request.urlopen(address, timeout=_PATIENCE_SECONDS) as response:  # noqa: S310 - checked
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
+        return ask(url, model, operation)
+    except ValueError as error:
+        raise Fault(f"--url: {error}", USAGE_ERROR) from error
+    except NotAnsweredError as error:
+        raise Fault(str(error)) from error
 
 
 def _sentence(found: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ class View:
     """Since when the recommended model is in memory; None if it does not seem to be."""
     outlook: Outlook
     is_strict: bool = False
-    """Whether only what a server has named gives up memory, not what seems to be the model's."""
+    """Whether only what a server has named gives up memory, where it names what is loaded."""
 
     @classmethod
     def of(cls, state: State, inputs: Inputs, settings: Settings) -> "View":
@@ -82,7 +82,8 @@ class View:
     @property
     def held(self) -> Held:
         """What a successor would have in the place of what is loaded."""
-        return self.watched.named if self.is_strict else self.watched.held
+        is_named = self.is_strict and self.inputs.loaded is not None
+        return self.watched.named if is_named else self.watched.held
 
     @property
     def awaited(self) -> str | None:
