@@ -127,8 +127,8 @@ def _live(catalogue: Catalogue, life: Iterable[Happening]) -> Iterator[_Moment]:
 def _fits(spec: ModelSpec, before: State, inputs: Inputs, catalogue: Catalogue) -> bool:
     """Say whether a model fits beside what is loaded, by what a server says if it does."""
     served, recommended = catalogue.find(inputs.serving), catalogue.find(before.model)
-    if inputs.loaded is None and served is None:
-        watched = watch(before.watched, recommended, inputs.sample)
+    if inputs.loaded is None and (served is None or before.watched is not None):
+        watched = watch(before.watched, served or recommended, inputs.sample)
         held = Held(bytes=watched.held_bytes, on_gpu=watched.on_gpu)
     elif inputs.loaded is None:
         held = Held.by(served)

@@ -48,7 +48,9 @@ def outlook(
     thresholds = settings.thresholds
     decides = thresholds.cpu_degrade_from is not None
     cpu = mean_cpu(inputs, since=changed_at, window_seconds=thresholds.cpu_window_seconds)
-    since = max(changed_at, arrived_at or changed_at)
+    # The arrival of a model shows in memory; it is no reason to forget how busy the CPU was.
+    arrival = max(changed_at, arrived_at or changed_at)
+    since = {resource: changed_at if resource == CPU else arrival for resource in RESOURCES}
     return Outlook(
         trends=_trends(inputs, settings, since),
         lately=_lately(inputs, since, thresholds.lead_seconds / 2),
@@ -72,7 +74,7 @@ def mean_cpu(inputs: Inputs, *, since: UnixSeconds, window_seconds: float) -> Cp
     return Cpu(fmean(ratios), len(ratios), is_settled)
 
 
-def _trends(inputs: Inputs, settings: Settings, since: UnixSeconds) -> Trends:
+def _trends(inputs: Inputs, settings: Settings, since: Mapping[str, UnixSeconds]) -> Trends:
     """Return the trends of what was sampled since a change and before the newest sample.
 
     Beside the window's trend, the first, is that of its last quarter: a rise that began minutes
@@ -87,7 +89,10 @@ def _trends(inputs: Inputs, settings: Settings, since: UnixSeconds) -> Trends:
                 found := trend(
                     inputs.history,
                     resource,
-                    after=max(since, UnixSeconds(newest - part * thresholds.trend_window_seconds)),
+                    after=max(
+                        since[resource],
+                        UnixSeconds(newest - part * thresholds.trend_window_seconds),
+                    ),
                     before=newest,
                     least_span_seconds=thresholds.lead_seconds,
                 )
@@ -97,9 +102,15 @@ def _trends(inputs: Inputs, settings: Settings, since: UnixSeconds) -> Trends:
     }
 
 
-def _lately(inputs: Inputs, since: UnixSeconds, span_seconds: float) -> Mapping[str, float]:
+def _lately(
+    inputs: Inputs, since: Mapping[str, UnixSeconds], span_seconds: float
+) -> Mapping[str, float]:
     """Return the slope of the last samples; nothing of a resource with too few."""
     newest = inputs.sample.at
-    after = max(since, UnixSeconds(newest - span_seconds))
-    found = {resource: points(inputs.history, resource, after, newest) for resource in RESOURCES}
+    found = {
+        resource: points(
+            inputs.history, resource, max(begun, UnixSeconds(newest - span_seconds)), newest
+        )
+        for resource, begun in since.items()
+    }
     return {resource: line(of)[0] for resource, of in found.items() if len(of) >= _LEAST_LATELY}
