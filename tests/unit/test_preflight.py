@@ -179,3 +179,10 @@ def test_while_a_switch_is_late_what_serves_is_allowed() -> None:
     within = _ask(life, sample(20.0), "large", serving="large", in_flight=1)
     late = _ask(life, sample(40.0), "large", serving="large", in_flight=1)
     assert (within.allowed, late.allowed) == (False, True)
+
+
+def test_a_smaller_model_that_could_not_be_loaded_is_denied_as_well() -> None:
+    failed = {"medium": Performance(model="medium", load_failures=2)}
+    denied = _ask(_serving("large"), sample(2.0), "medium", serving="large", performance=failed)
+    assert denied.reason == "medium could not be loaded 2 times lately"
+    assert denied.recommended_model == "large"

@@ -536,7 +536,7 @@ def test_an_upgrade_that_lasts_makes_the_next_wait_no_longer() -> None:
 
 def test_an_upgrade_that_nobody_makes_counts_as_taken_back() -> None:
     life = _serving("medium")
-    life.steps((sample(at * _EVERY) for at in range(1, 20)), serving="medium")
+    life.steps((sample(at * _EVERY) for at in range(1, 80)), serving="medium")
     assert life.state.undone == 1
     assert life.state.tier == "medium"
 

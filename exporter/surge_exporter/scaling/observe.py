@@ -34,7 +34,9 @@ def observe(state: State, inputs: Inputs, settings: Settings) -> State:
         return replace(found, upgraded_at=now if state.upgraded_at > NEVER else NEVER)
     found = replace(found, tier=served.tier, model=served.name, steps_down=0, upgraded_at=NEVER)
     was_refused = state.switch is not None and served.name == state.serving
-    return replace(found, undone=state.undone + (was_refused and state.upgraded_at > NEVER))
+    # Nobody made it, which says little of the model: one doubling, however often.
+    is_undone = was_refused and state.upgraded_at > NEVER
+    return replace(found, undone=max(state.undone, int(is_undone)))
 
 
 def _set_back(state: State, now: UnixSeconds, thresholds: Thresholds) -> State:

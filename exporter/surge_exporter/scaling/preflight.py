@@ -92,6 +92,8 @@ def _denials(spec: ModelSpec | None, model: str | None, view: View) -> Iterator[
         unknown = f"{model} is not one of the {known} configured"
         yield _Denial(unknown, None) if model else _Denial(f"none of the {known} fits")
         return
+    if view.is_unloadable(spec):
+        yield from (_Denial(reason) for reason in view.troubles(spec))
     for reason in view.misfit(spec):
         yield _Denial(reason, RETRY_SECONDS if view.could_hold(spec) else None)
     if spec == view.loaded:

@@ -89,10 +89,11 @@ def _await_switch(view: View, switch: Switch) -> _Outcome:
     against = [] if view.current is None else list(view.misfit(view.current))
     if back := _to_stay_with(view):
         pressing = [demand.reason for demand in replace(view, current=back).demands()]
-        if against := pressing + view.troubles() + against:
+        troubles = view.troubles(view.current) if view.current else []
+        if against := pressing + troubles + against:
             return _change(view, Kind.DOWNGRADE, back, " and ".join(against))
     elif view.current is not None and view.is_unloadable(view.current):
-        return _stay(view)
+        return _stay(view, " and ".join(view.troubles(view.current)))
     elif against:
         return _change(view, Kind.CASCADE, _next_down(view, view.demands()), against[0])
     left = switch.deadline - view.now
@@ -106,9 +107,9 @@ def _await_switch(view: View, switch: Switch) -> _Outcome:
     return _hold(view, view.state, said, ready=True)
 
 
-def _stay(view: View) -> _Outcome:
+def _stay(view: View, reason: str) -> _Outcome:
     """Stay with what serves, since what was to replace it can't be loaded."""
-    served, reason = view.served, " and ".join(view.troubles())
+    served = view.served
     stays = replace(
         view.state,
         tier=served.tier if served else None,

@@ -106,10 +106,9 @@ class View:
         lost = [Demand(reason, of_host=False) for reason in self.misfit(self.current)]
         return lost + demands(self.current, self.inputs, self.settings, self.outlook)
 
-    def troubles(self) -> list[str]:
-        """Return what the model that is recommended is known to do badly, loading included."""
-        found = poor_performance(self.current, self.inputs, self.settings) if self.current else ()
-        return list(found)
+    def troubles(self, spec: ModelSpec) -> list[str]:
+        """Return what a model is known to do badly, loading included."""
+        return list(poor_performance(spec, self.inputs, self.settings))
 
     def misfit(self, spec: ModelSpec) -> Iterator[str]:
         """Yield why a model does not fit, if it does not."""
@@ -182,7 +181,7 @@ class View:
         return needed <= largest_device(spec, self.inputs.sample)
 
     def _does_badly(self, spec: ModelSpec) -> bool:
-        return next(poor_performance(spec, self.inputs, self.settings), None) is not None
+        return bool(self.troubles(spec))
 
     def _is_in_memory(self, spec: ModelSpec) -> bool:
         """Say whether a server holds a model, on a machine that could: a GPU may have gone.
