@@ -113,7 +113,7 @@ def _recommended(scope: Scope) -> StateTimeline:
     return StateTimeline(
         title="Model tier recommended",
         description="What the host has room for. Where it differs from the tier in use for long,"
-        " nobody follows: switch by hand. A switch that fails is taken back after some minutes.",
+        " nobody follows: switch by hand. An upgrade that fails is taken back within minutes.",
         queries=(Query(expr=scope.raw("surge_model_tier_recommended"), legend=_TIER),),
         states=looks.RECOMMENDED,
         width=12,
