@@ -36,7 +36,7 @@ _TUNING = replace(default_tuning(), capacity_requests_per_second=_CAPACITY_PER_S
 _BAD_EVERY = 45
 _LOOKS = 4  # at the host, between two scrapes
 _SHORT = (4.0, 5.0)  # hours to the end, of memory
-_SILENT = (7.0, 7.2)  # of the model server
+_SILENT = (2.0, 2.3)  # of the model server
 
 _EPISODES = {
     EpisodeKind.BATCH_JOB: (-15.0, 3.0, 0.6),
