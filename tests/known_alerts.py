@@ -24,6 +24,8 @@ SurgeLowTrafficCallerFailing warning  ticket investigate_failure_rates     job c
 SurgeHostPressure            warning  ticket switch_to_smaller_model       job instance resource
 SurgeHostPressure            critical page   switch_to_smaller_model       job instance resource
 SurgeHostCpuBusy             warning  ticket switch_to_smaller_model       job instance
+SurgeModelServerDown         warning  ticket investigate_model_reliability job instance
+SurgeModelSwitchFailing      warning  ticket investigate_model_reliability job instance
 SurgeModelTierMismatch       info     nobody switch_to_recommended_model   job instance tier
 SurgeExporterAbsent          critical page   restore_telemetry             job
 SurgeExporterDown            warning  ticket restore_telemetry             job instance

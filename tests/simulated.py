@@ -15,7 +15,7 @@ from surge_exporter.model import HOUR, UnixSeconds
 from surge_exporter.runtime.sampler import Sampler, Sampling, Serving
 from surge_exporter.scaling.resources import GIB, Gpu
 from surge_exporter.signals import default_tuning
-from surge_exporter.snapshot import HostStatus, Snapshot
+from surge_exporter.snapshot import HostStatus, ModelReport, Snapshot, SwitchOutcome
 from surge_exporter.web.exposition import SnapshotCollector
 from tests.fakes import FakeClock, ScriptedWaker
 from tests.hosts import FakeMachine, sample
@@ -36,6 +36,7 @@ _TUNING = replace(default_tuning(), capacity_requests_per_second=_CAPACITY_PER_S
 _BAD_EVERY = 45
 _LOOKS = 4  # at the host, between two scrapes
 _SHORT = (4.0, 5.0)  # hours to the end, of memory
+_SILENT = (2.0, 2.3)  # of the model server
 
 _EPISODES = {
     EpisodeKind.BATCH_JOB: (-15.0, 3.0, 0.6),
@@ -78,11 +79,13 @@ class _Host:
             build=lambda _: self._machine,
             serving=self._serving,
         )
+        self._is_up = True
         self._sampler.turn()
 
     def at(self, now: float) -> HostStatus | None:
         """Return what is known of it then; somebody asks before each operation."""
         hours = (END - now) / HOUR
+        self._is_up = not _SILENT[0] < hours < _SILENT[1]
         used = 0.97 if _SHORT[0] < hours < _SHORT[1] else 0.5 + 0.2 * math.sin(hours)
         gpu = Gpu(
             index=0,
@@ -104,7 +107,15 @@ class _Host:
 
     def _serving(self) -> Serving:
         host = self._sampler.status()
-        return Serving(host.decision.model if host and host.decision else None)
+        model = host.decision.model if host and host.decision else None
+        events = host.events if host else {}
+        report = ModelReport(
+            is_up=self._is_up,
+            loaded=(model,) if model and self._is_up else None,
+            switching_to=None,
+            switches={(kind, SwitchOutcome.DONE): count for kind, count in events.items()},
+        )
+        return Serving(model, report=report)
 
 
 def _scrape(exporter: SetExporter, host: _Host, target: dict[str, str], found: Series) -> None:

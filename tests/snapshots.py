@@ -31,11 +31,13 @@ from surge_exporter.snapshot import (
     ExporterStatus,
     HistogramValue,
     HostStatus,
+    ModelReport,
     Outcome,
     RawTotals,
     SeriesCount,
     Snapshot,
     SourceStatus,
+    SwitchOutcome,
 )
 
 NOW = UnixSeconds(1_774_818_251.0)
@@ -297,6 +299,18 @@ def host(**overrides: Any) -> HostStatus:
         events={Kind.UPGRADE: 0, Kind.DOWNGRADE: 1, Kind.CASCADE: 0},
         checks={Outcome.ALLOWED: 31, Outcome.DENIED: 2},
         cpu_mean_ratio=0.31,
+        models=models(),
+    )
+    return replace(whole, **overrides)
+
+
+def models(**overrides: Any) -> ModelReport:
+    """Return a server that answers, and made the switch that was decided."""
+    whole = ModelReport(
+        is_up=True,
+        loaded=("medium",),
+        switching_to=None,
+        switches={(Kind.DOWNGRADE, SwitchOutcome.DONE): 1},
     )
     return replace(whole, **overrides)
 

@@ -11,7 +11,10 @@ from surge_exporter.core.host_samples import (
     current_tier,
     decided,
     host_tier,
+    loaded_models,
+    model_switches,
     of_host,
+    of_server,
     per_gpu,
     preflight_checks,
     recommended_tier,
@@ -570,6 +573,27 @@ _OTHERS: tuple[Metric, ...] = (
         " nobody says.",
         current_tier,
         "tier",
+    ),
+    _host(
+        "surge_model_server_up",
+        "Whether the model server answered when it was last asked; absent where nobody asks one,"
+        " and before the first answer.",
+        of_server(lambda server: None if server.is_up is None else float(server.is_up)),
+    ),
+    _host(
+        "surge_model_loaded",
+        "1 for each configured model in the server's memory; others are absent, as all are where"
+        " it does not say.",
+        loaded_models,
+        "model",
+    ),
+    _host_total(
+        "surge_model_switches_total",
+        "Switches of models since the exporter started, by how they ended: failed where no other"
+        " model could be loaded.",
+        model_switches,
+        "decision",
+        "outcome",
     ),
     _host_total(
         "surge_scaling_events_total",

@@ -20,7 +20,14 @@ from surge_exporter.core.series import OTHER, clean_label
 from surge_exporter.metrics import COLLECTOR_DURATION, COLLECTOR_SUCCESS, COLLECTORS, METRICS
 from surge_exporter.model import DemandLevel, Dependency, DispatchPosture, ResourceMode, Source
 from surge_exporter.scaling.decisions import Kind
-from surge_exporter.snapshot import Family, HistogramValue, RawTotals, SeriesCount, Snapshot
+from surge_exporter.snapshot import (
+    Family,
+    HistogramValue,
+    ModelReport,
+    RawTotals,
+    SeriesCount,
+    Snapshot,
+)
 from surge_exporter.web.exposition import SnapshotCollector
 from tests.servers import installed
 from tests.snapshots import (
@@ -30,6 +37,7 @@ from tests.snapshots import (
     forecast,
     health,
     host,
+    models,
     observation,
     snapshot,
     source,
@@ -423,7 +431,7 @@ def test_without_samples_there_is_nothing_of_the_host() -> None:
 
 def test_a_host_without_gpu_decision_or_manager_shows_what_it_has() -> None:
     plain = replace(host().sample, gpus=())
-    found = snapshot(host=host(sample=plain, decision=None, serving=None, trends={}))
+    found = snapshot(host=host(sample=plain, decision=None, serving=None, trends={}, models=None))
     shown = {name for name in present(found) if name.startswith(("surge_host", "surge_model"))}
 
     assert shown == {
@@ -483,6 +491,43 @@ def test_events_and_checks_are_there_before_the_first() -> None:
         ("cascade",): 0.0,
     }
     assert samples(found, "surge_preflight_checks_total") == {("allowed",): 31.0, ("denied",): 2.0}
+
+
+def test_switches_are_counted_by_how_they_ended_before_there_is_one() -> None:
+    switches = samples(snapshot(), "surge_model_switches_total")
+
+    assert set(switches) == {
+        (decision, outcome)
+        for decision in ("upgrade", "downgrade", "cascade")
+        for outcome in ("done", "failed")
+    }
+    assert [labels for labels, value in switches.items() if value] == [("downgrade", "done")]
+
+
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        (models(is_up=True), {(): 1.0}),
+        (models(is_up=False), {(): 0.0}),
+        (models(is_up=None), {}),
+    ],
+    ids=["up", "down", "not known"],
+)
+def test_a_model_server_is_up_or_down_or_not_known(
+    server: ModelReport, shown: dict[tuple[str, ...], float]
+) -> None:
+    assert samples(snapshot(host=host(models=server)), "surge_model_server_up") == shown
+
+
+@pytest.mark.parametrize(
+    ("loaded", "shown"), [(("a", "b"), {("a",): 1.0, ("b",): 1.0}), ((), {}), (None, {})]
+)
+def test_what_a_model_server_has_loaded_is_shown_where_it_says(
+    loaded: tuple[str, ...] | None, shown: dict[tuple[str, ...], float]
+) -> None:
+    found = snapshot(host=host(models=models(loaded=loaded)))
+
+    assert samples(found, "surge_model_loaded") == shown
 
 
 @pytest.mark.parametrize("found", [snapshot(), snapshot(observation=None)])

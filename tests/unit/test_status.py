@@ -2,6 +2,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from surge_exporter.model import (
 )
 from surge_exporter.scaling.decisions import Kind
 from surge_exporter.signals import SIGNALS, Signal, default_tuning
-from surge_exporter.snapshot import Snapshot
+from surge_exporter.snapshot import ModelReport, Snapshot
 from surge_exporter.web.status import render_status
 from surge_exporter.web.style import STYLE
 from tests import snapshots
@@ -118,7 +119,9 @@ SITUATIONS = {
     ),
     "hostile": snapshot(
         host=snapshots.host(
-            decision=snapshots.decision(Kind.HOLD, at=0, reason=HOSTILE), tiers=(HOSTILE,)
+            decision=snapshots.decision(Kind.HOLD, at=0, reason=HOSTILE),
+            tiers=(HOSTILE,),
+            models=snapshots.models(loaded=(HOSTILE,), switching_to=HOSTILE),
         ),
         observation=snapshots.observation(callers=(snapshots.caller(HOSTILE, failures=9),)),
         exporter=snapshots.exporter(newest_rejected=(snapshots.rejection(HOSTILE),)),
@@ -212,6 +215,33 @@ def test_a_host_that_can_serve_nothing_says_so() -> None:
     found = page(host=snapshots.host(decision=nothing))
 
     assert "No tier fits, while medium is in use: small needs 2.2 GiB." in found.text
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"is_up": False}, "The model server does not answer."),
+        ({"loaded": ("medium", "small")}, "Loaded: medium, small."),
+        ({"loaded": ()}, "Loaded: none of its models."),
+        ({"switching_to": "small"}, "Loaded: medium. small is being loaded."),
+        ({"loaded": None, "switching_to": "small"}, "small is being loaded."),
+    ],
+)
+def test_the_model_server_says_what_it_has_or_is_said_to_be_silent(
+    known: dict[str, Any], said: str
+) -> None:
+    found = page(host=snapshots.host(models=snapshots.models(**known)))
+
+    assert said in found.text
+    assert ("Loaded" in found.text) is ("Loaded" in said)
+
+
+@pytest.mark.parametrize("models", [None, snapshots.models(is_up=None, loaded=None)])
+def test_of_a_model_server_that_nobody_knows_nothing_is_said(models: ModelReport | None) -> None:
+    text = page(host=snapshots.host(models=models)).text
+
+    assert "model server" not in text
+    assert "oaded" not in text.partition("Resources")[0]
 
 
 def test_a_host_is_shown_before_there_is_telemetry_and_not_where_none_is_watched() -> None:

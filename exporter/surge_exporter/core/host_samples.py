@@ -1,12 +1,15 @@
 """Readers of metric samples of the host and the scaler; nothing where nothing is sampled."""
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 from surge_exporter.core.samples import Read, single
-from surge_exporter.scaling.decisions import Decision
+from surge_exporter.scaling.decisions import Decision, Kind
 from surge_exporter.scaling.resources import Gpu
 from surge_exporter.scaling.tiers import HardwareTier
-from surge_exporter.snapshot import HostStatus, Sample, Snapshot
+from surge_exporter.snapshot import HostStatus, ModelReport, Sample, Snapshot, SwitchOutcome
+
+_SWITCHES = (Kind.UPGRADE, Kind.DOWNGRADE, Kind.CASCADE)
 
 
 def of_host(read: Callable[[HostStatus], float | None]) -> Read:
@@ -56,6 +59,26 @@ def scaling_events(snapshot: Snapshot) -> Iterator[Sample]:
     """Read how often each kind of change was decided."""
     for kind, count in snapshot.host.events.items() if snapshot.host else ():
         yield (kind,), count
+
+
+def of_server(read: Callable[[ModelReport], float | None]) -> Read:
+    """Return a reader of one number of the model server; None leaves it out."""
+    return of_host(lambda host: read(host.models) if host.models else None)
+
+
+def loaded_models(snapshot: Snapshot) -> Iterator[Sample]:
+    """Read what the model server has in memory, where it says."""
+    report = snapshot.host.models if snapshot.host else None
+    for model in dict.fromkeys((report and report.loaded) or ()):
+        yield (model,), 1.0
+
+
+def model_switches(snapshot: Snapshot) -> Iterator[Sample]:
+    """Read how switches of each kind ended; all are 0 before the first, or none would be seen."""
+    report = snapshot.host.models if snapshot.host else None
+    if report:
+        for kind, outcome in product(_SWITCHES, SwitchOutcome):
+            yield (kind, outcome), report.switches.get((kind, outcome), 0)
 
 
 def preflight_checks(snapshot: Snapshot) -> Iterator[Sample]:

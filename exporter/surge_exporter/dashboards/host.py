@@ -30,6 +30,7 @@ def host(scope: Scope) -> Dashboard:
         rows=(
             Row("Host", (_used(scope), _available(scope), _gpu(scope), _trend(scope))),
             Row("Model tier", (_tiers(scope), _recommended(scope))),
+            Row("Model server", (_server(scope), _loaded(scope), _switches(scope))),
             Row("What the scaler did", (_events(scope), _preflight(scope), _quiet(scope))),
             *((signal_row(Board.HOST, scope),) if judged else ()),
         ),
@@ -112,10 +113,52 @@ def _recommended(scope: Scope) -> StateTimeline:
     return StateTimeline(
         title="Model tier recommended",
         description="What the host has room for. Where it differs from the tier in use for long,"
-        " switch by hand: the scaler could not.",
+        " nobody follows: switch by hand. An upgrade that fails is taken back within minutes.",
         queries=(Query(expr=scope.raw("surge_model_tier_recommended"), legend=_TIER),),
         states=looks.RECOMMENDED,
         width=12,
+    )
+
+
+def _server(scope: Scope) -> StateTimeline:
+    return StateTimeline(
+        title="Model server answers",
+        description="Red: nothing can be switched, and what is loaded is not known. Look whether"
+        " the server runs, and where the exporter is told to ask it.",
+        queries=(Query(expr=scope.raw("surge_model_server_up"), legend="{{instance}}"),),
+        states=looks.UP,
+        no_value="No model server is asked",
+        width=8,
+    )
+
+
+def _loaded(scope: Scope) -> StateTimeline:
+    return StateTimeline(
+        title="Models in memory",
+        description="Configured models that the server has loaded. Two of one host at once share"
+        " its memory: unload what nobody asked for.",
+        queries=(Query(expr=scope.raw("surge_model_loaded"), legend="{{model}} · {{instance}}"),),
+        states=looks.LOADED,
+        no_value="No model is known to be loaded",
+        width=8,
+    )
+
+
+def _switches(scope: Scope) -> TimeSeries:
+    by = f"outcome, {', '.join(scope.labels)}"
+    return TimeSeries(
+        title="Switches, by how they ended",
+        description="Where they fail, the exporter's log says which model could not be loaded,"
+        " and why. The model before goes on.",
+        queries=(
+            Query(
+                expr=f"sum by ({by}) ({scope.increase('surge_model_switches_total')})",
+                legend="{{outcome}} · {{instance}}",
+            ),
+        ),
+        unit=Unit.COUNT,
+        no_value="No model server is asked",
+        width=8,
     )
 
 

@@ -41,7 +41,10 @@ _CALLERS = (
 )
 _GITEA = ("SurgeGiteaDown", "SurgeGiteaFlapping", "SurgeGiteaOutages")
 _INFERENCE = ("SurgeInferenceDown", "SurgeInferenceFlapping", "SurgeInferenceFailures")
-_HOST = ("SurgeHostPressure", "SurgeHostCpuBusy", "SurgeModelTierMismatch")
+_SERVER_DOWN = "SurgeModelServerDown"
+_FAILING = "SurgeModelSwitchFailing"
+_MISMATCH = "SurgeModelTierMismatch"
+_HOST = ("SurgeHostPressure", "SurgeHostCpuBusy", _SERVER_DOWN, _FAILING, _MISMATCH)
 _READING = (
     "SurgeTelemetryMissing",
     "SurgeParseErrors",
@@ -214,9 +217,20 @@ def _of_dependencies_and_hosts(choices: Choices) -> Iterator[Inhibition]:
     yield Inhibition(
         why="A host that is short of something is to change its model anyway.",
         source=_named("SurgeHostPressure", "SurgeHostCpuBusy"),
-        target=_named("SurgeModelTierMismatch"),
+        target=_named(_MISMATCH),
         equal=_equal(choices, "instance"),
     )
+    for why, source, target in (
+        ("The host's own heartbeat pages for its model server.", _INFERENCE[0], (_SERVER_DOWN,)),
+        ("A server that does not answer loads nothing.", _SERVER_DOWN, (_FAILING, _MISMATCH)),
+        ("What is recommended can't be loaded: the exporter tried.", _FAILING, (_MISMATCH,)),
+    ):
+        yield Inhibition(
+            why=why,
+            source=_named(source),
+            target=_named(*target),
+            equal=_equal(choices, "instance"),
+        )
 
 
 def _worse(name: str, equal: tuple[str, ...]) -> Inhibition:

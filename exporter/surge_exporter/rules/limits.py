@@ -43,6 +43,7 @@ _EXCEEDED_RATIO = Range(below=1.0)
 """Of a part that must be above its limit: none is above 1."""
 _PART_OF_ALL = Range(above=0.0, below=1.0)
 _SECONDS = Range()
+_AT_LEAST_ONE = Range(least=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,9 @@ LIMITS: Mapping[str, Limit] = {
     "SurgeCallerErrorBudgetBurn.warning": OBJECTIVE,
     "SurgeLowTrafficCallerFailing.warning": Limit(
         0.5, "failed part of a day's requests", _EXCEEDED_RATIO
+    ),
+    "SurgeModelSwitchFailing.warning": Limit(
+        2.0, "switches of models that failed within three hours", _AT_LEAST_ONE
     ),
     "SurgeTelemetryStale.warning": _TELEMETRY_AGE,
     "SurgeTelemetryStale.critical": _TELEMETRY_AGE,

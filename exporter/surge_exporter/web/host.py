@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from surge_exporter.model import HOUR
 from surge_exporter.scaling.decisions import Decision
 from surge_exporter.scaling.resources import CPU, GPU_MEMORY, MEMORY
-from surge_exporter.snapshot import HostStatus, Snapshot
+from surge_exporter.snapshot import HostStatus, ModelReport, Snapshot
 from surge_exporter.web.markup import NOTHING, Html, join, tag
 from surge_exporter.web.parts import (
     NONE,
@@ -38,6 +38,7 @@ def host(snapshot: Snapshot) -> Html:
     )
     parts = (
         tag("p", *_advice(found), class_="note"),
+        _server(found.models),
         table("Resources", columns, _resources(found)),
         _changes(found),
     )
@@ -61,6 +62,21 @@ def _advice(found: HostStatus) -> Iterator[str]:
     if found.serving is not None and found.serving.tier != decision.recommended:
         yield f", while {found.serving.name} is in use"
     yield f": {decision.reason}."
+
+
+def _server(report: ModelReport | None) -> Html:
+    """Return what is known of the model server, or nothing where that is nothing."""
+    said = " ".join(_of_server(report)) if report is not None else ""
+    return tag("p", said, class_="note") if said else NOTHING
+
+
+def _of_server(report: ModelReport) -> Iterator[str]:
+    if report.is_up is False:
+        yield "The model server does not answer."
+    elif report.loaded is not None:
+        yield f"Loaded: {', '.join(report.loaded) or 'none of its models'}."
+    if report.switching_to is not None:
+        yield f"{report.switching_to} is being loaded."
 
 
 def _resources(found: HostStatus) -> Iterator[tuple[str, ...]]:

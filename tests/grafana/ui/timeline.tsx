@@ -18,8 +18,9 @@ function bands(frame: DataFrame) {
   const time = frame.fields.find((field) => field.type === FieldType.time)!;
   const value = frame.fields.find((field) => field.type === FieldType.number)!;
   const found: Array<{ from: number; to: number; color: string }> = [];
-  const step = time.values[1] - time.values[0];
-  time.values.forEach((at: number, i: number) => {
+  const ats: number[] = time.values;
+  const step = Math.min(...ats.slice(1).map((at, i) => at - ats[i])); // a gap may be the first
+  ats.forEach((at, i) => {
     const color = value.display!(value.values[i]).color!;
     const last = found[found.length - 1];
     if (last && last.color === color && at - last.to <= step) {
