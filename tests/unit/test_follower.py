@@ -177,6 +177,30 @@ def test_a_larger_model_that_can_t_be_loaded_is_not_tried_while_that_is_on_recor
     world.tell(story)
 
 
+def test_a_load_that_is_denied_is_asked_for_again_with_each_look_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = Followed()
+    world.serve(SMALL)
+    world.preflight.denied = {LARGE}
+
+    def story() -> None:
+        world.preflight.asked.clear()
+        world.decide(Kind.UPGRADE, LARGE, SMALL, seconds=10 * LOOK_SECONDS)
+        assert (world.server.log, world.events) == ([], [])
+        assert 9 <= len(world.preflight.asked) <= 11
+        world.preflight.denied.clear()
+        world.decide(Kind.UPGRADE, LARGE, SMALL, seconds=LOOK_SECONDS)
+
+    with caplog.at_level(logging.INFO):
+        world.tell(story)
+    assert world.manager.status().model == LARGE
+    said = [record.message for record in caplog.records if "not loaded now" in record.message]
+    assert said == [
+        f"a model is not loaded now model={LARGE} reason=memory is at 93 % of 90 % for {LARGE}"
+    ]
+
+
 def test_a_decision_for_a_model_of_another_configuration_is_none() -> None:
     world = Followed()
     stranger = decision(Kind.UPGRADE, LARGE, SMALL)

@@ -405,12 +405,64 @@ def test_decisions_are_followed_one_tier_at_a_time() -> None:
     assert len(world.events) == 4
 
 
-def test_an_upgrade_is_followed_though_the_check_waits_for_stabilisation() -> None:
+@pytest.mark.parametrize("serving", [SMALL, None])
+def test_a_larger_or_first_model_is_not_loaded_against_the_check(serving: str | None) -> None:
     world = World()
-    world.serve(SMALL)
+    if serving is not None:
+        world.serve(serving)
     world.preflight.denied = {LARGE}
-    world.do(lambda: world.manager.follow(decision(Kind.UPGRADE, LARGE, SMALL)))
-    assert world.manager.status().model == LARGE
+
+    def follow() -> None:
+        with pytest.raises(DeniedError, match="memory is at 93 %"):
+            world.manager.follow(decision(Kind.UPGRADE, LARGE, SMALL))
+
+    world.do(follow)
+    assert (world.server.log, world.events) == ([], [])
+    assert world.preflight.asked[-1] == (LARGE, Operation.LOAD)
+
+
+def test_a_step_down_from_what_has_left_memory_loads_nothing() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.loaded.clear()
+    world.manager.look()
+    world.preflight.denied = {SMALL, MEDIUM}
+    world.do(lambda: world.manager.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE)))
+    assert (world.server.log, world.server.loaded) == ([], [])
+    assert (world.manager.status().model, world.manager.status().loaded) == (MEDIUM, ())
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.DONE, LARGE, MEDIUM)
+    assert world.events[-1].reason.endswith(
+        f"{LARGE} is not in memory: {MEDIUM} is loaded on demand"
+    )
+    world.preflight.denied.clear()
+    world.do(lambda: world.manager.generate("hi"))
+    assert world.server.loaded_on_demand == [MEDIUM]
+
+
+def test_a_step_down_loads_its_model_if_an_answer_brought_the_larger_one_back() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.loaded.clear()
+    world.manager.look()
+    world.do(lambda: world.manager.generate("hi"))
+    world.server.log.clear()
+    world.do(lambda: world.manager.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE)))
+    assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}"]
+    assert world.server.loaded == [MEDIUM]
+
+
+def test_a_larger_model_that_can_t_be_loaded_brings_nothing_back_that_had_left_memory() -> None:
+    world = World(broken_loads={LARGE: 1})
+    world.serve(MEDIUM)
+    world.server.loaded.clear()
+    world.manager.look()
+
+    def follow() -> None:
+        with pytest.raises(ModelServerError, match="out of memory"):
+            world.manager.follow(decision(Kind.UPGRADE, LARGE, MEDIUM))
+
+    world.do(follow)
+    assert (world.server.loaded, world.manager.status().model) == ([], MEDIUM)
 
 
 def test_a_subscriber_that_raises_or_asks_back_harms_nobody() -> None:

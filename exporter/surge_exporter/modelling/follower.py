@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from surge_exporter.model import Seconds
-from surge_exporter.modelling.gate import Turn
 from surge_exporter.modelling.manager import ModelManager
-from surge_exporter.modelling.values import Phase
+from surge_exporter.modelling.turn import Turn
+from surge_exporter.modelling.values import DeniedError, Phase
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.model_servers.protocol import Fault, ModelServerError
 from surge_exporter.scaling.decisions import Decision
@@ -27,8 +27,8 @@ class Follower:
 
     Whatever a look at the server changes, decisions from before it are dropped: the next one will
     be made by what is really there. A model that could not be loaded is tried again ever more
-    seldom. `_turn` guards what other threads hand over, decisions and the end; all else is the
-    follower's thread's own.
+    seldom, one that is denied about as often as the server is looked at. `_turn` guards what other
+    threads hand over, decisions and the end; all else is the follower's thread's own.
     """
 
     def __init__(self, manager: ModelManager, clock: Clock, *, turn: Turn | None = None) -> None:
@@ -43,6 +43,7 @@ class Follower:
         self._look_at = clock.monotonic()
         self._is_silent = False
         self._failed: str | None = None
+        self._denied: str | None = None
         self._failures = 0
         self._retry_at = Seconds(0.0)
         self._thread = threading.Thread(target=self.run, name="follower", daemon=True)
@@ -95,6 +96,9 @@ class Follower:
             changed = self.manager.follow(decision)
             last = self.manager.status().last_event
             failed = changed and last is not None and last.phase is Phase.FAILED
+        except DeniedError as error:
+            self._put_off(str(decision.model), error)
+            return
         except ModelServerError as error:
             _log.warning("switch failed model=%s error=%s", decision.model, error)
             changed = failed = True
@@ -106,7 +110,18 @@ class Follower:
         elif changed:
             self._failed, self._failures = None, 0
         if changed:
+            self._denied = None
             self._look_at = now  # servers also unload of their own accord
+
+    def _put_off(self, model: str, error: DeniedError) -> None:
+        """Ask again in a while; of many denials in a row the first is told."""
+        if self._denied != model:
+            _log.info("a model is not loaded now model=%s reason=%s", model, error)
+        self._denied = model
+        if self._failed != model:
+            self._failures = 0
+        seconds = min(error.retry_after_seconds or LOOK_SECONDS, LOOK_SECONDS)
+        self._failed, self._retry_at = model, Seconds(self._clock.monotonic() + seconds)
 
     def _look(self) -> bool:
         """Look at the server; say whether decisions made before may still be followed.

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from surge_exporter.modelling.answering import Answering, PreflightCheck, Stream
 from surge_exporter.modelling.events import Announcer, Subscriber
-from surge_exporter.modelling.gate import Gate, Turn
+from surge_exporter.modelling.gate import Gate
 from surge_exporter.modelling.ladder import Ladder
 from surge_exporter.modelling.record import Record
 from surge_exporter.modelling.switching import Switcher
+from surge_exporter.modelling.turn import Turn
 from surge_exporter.modelling.values import Answer, DeniedError, ManagerStatus, Patience
 from surge_exporter.runtime.clock import Clock, SystemClock
 from surge_exporter.runtime.model_servers.protocol import GenerateOptions, ModelServer
@@ -157,19 +158,27 @@ class ModelManager:
         """Do what a decision says; return whether there was anything to do.
 
         Down it goes by one tier at most, past tiers that the pre-flight check does not allow;
-        the next decision says whether to go on. Up it goes as decided: stabilisation, which the
-        check goes by too, begins with the decision.
+        the next decision says whether to go on. If what serves has left memory, its successor
+        is only chosen: loading it would free nothing, and take some. Up it goes as decided, if
+        the check allows it still: memory may have gone that no look at the server shows.
 
         Raises:
+            DeniedError: it does not.
             ModelServerError: no model could be loaded; the one before is asked on.
         """
         current = self._gate.status().current
         if not self.would_follow(decision):
             return False
         target = self._step(current, self._ladder.find(str(decision.model)))
-        kind = Kind.CASCADE if decision.kind is Kind.CASCADE else None
+        is_down = current is not None and not self._ladder.is_smaller(current, than=target)
+        if not is_down and not (verdict := self._preflight(target, Operation.LOAD)).allowed:
+            raise DeniedError(verdict)
         return self._switcher.switch(
-            target, decision.reason, wanted=lambda found: found == current, kind=kind
+            target,
+            decision.reason,
+            wanted=lambda found: found == current,
+            kind=Kind.CASCADE if decision.kind is Kind.CASCADE else None,
+            may_wait=is_down,
         )
 
     def release(self) -> None:

@@ -53,10 +53,19 @@ class Switcher:
         *,
         wanted: Callable[[str | None], bool],
         kind: Kind | None = None,
+        may_wait: bool = False,
     ) -> bool:
         """Switch, if that is still wanted once no other switch is going on; say whether it was.
 
         Where the model can't be loaded, the next one of the ladder is.
+
+        Args:
+            model: the one to serve.
+            reason: why, for the event.
+            wanted: is asked, of what serves, whether to switch after all.
+            kind: what the event is to say, where it is not for the sizes to say.
+            may_wait: if what serves is not in memory, neither need its successor be: the first
+                request loads it.
 
         Raises:
             ModelServerError: no model could be loaded; the one before is asked on.
@@ -66,7 +75,8 @@ class Switcher:
                 if going is None:
                     return False
                 kind = kind or self._ladder.kind(going.was, model)
-                self._switch(self._event(kind, going.was, model, reason))
+                event = self._event(kind, going.was, model, reason)
+                self._switch(event, may_wait=may_wait)
                 return True
         finally:
             self._announcer.tell()
@@ -96,12 +106,17 @@ class Switcher:
                 self._unload(str(going.was))
                 self._gate.serve(None)
 
-    def _switch(self, event: ScalingEvent) -> None:
+    def _switch(self, event: ScalingEvent, *, may_wait: bool) -> None:
         self._note(event)
         self._announcer.tell()  # readers may want to know before the drain is over
         drained = self._gate.drain()
         event = replace(event, drained_seconds=drained.seconds, cut=drained.cut)
         was, wanted = event.was, event.model
+        if may_wait and was is not None and self._gate.has_left(was):
+            self._gate.serve(wanted, is_loaded=False)
+            reason = f"{event.reason}; {was} is not in memory: {wanted} is loaded on demand"
+            self._note(replace(event, phase=Phase.DONE, reason=reason))
+            return
         try:
             model, faults = self._load(str(wanted), was)
         except ModelServerError as error:
@@ -119,10 +134,13 @@ class Switcher:
         What served goes first: a model that is to replace it may need its memory.
         """
         faults: list[str] = []
-        if was is not None:
+        has_left = was is not None and self._gate.has_left(was)
+        if was is not None and not has_left:
             self._unload(was)
         last: ModelServerError | None = None
         for spec in self._ladder.to_try(wanted, was):
+            if has_left and spec.name != wanted:
+                continue  # nothing was in memory before, so nothing has to be
             if spec.name not in (wanted, was) and not self._may_load(spec.name):
                 continue
             try:
