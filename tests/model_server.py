@@ -56,6 +56,8 @@ class FakeServer:
         self.looks = 0
         self.look_seconds = 0.0
         self.is_gone = False
+        self.names: tuple[str, ...] | None = tuple(model.name for model in CATALOGUE.models)
+        """What it lists; None if it can't."""
         self.says_what_runs = True
         self.meanwhile: Callable[[str], object] = lambda _: None
         self._changing = 0
@@ -66,7 +68,9 @@ class FakeServer:
         return "fake"
 
     def models(self) -> tuple[str, ...]:
-        return tuple(model.name for model in CATALOGUE.models)
+        if self.is_gone or self.names is None:
+            raise self.error("models", "Connection refused")
+        return self.names
 
     def running(self) -> tuple[Running, ...] | None:
         self.looks += 1

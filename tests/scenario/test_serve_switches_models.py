@@ -32,7 +32,7 @@ from tests.unit.test_model_manager import decision
 SIZES = {SMALL: 2, MEDIUM: 8, LARGE: 20}
 UP, HALF_UP = decision(Kind.UPGRADE, LARGE, SMALL), decision(Kind.UPGRADE, MEDIUM, SMALL)
 AS_EVER = [  # the start, the look before a switch, the switch, the look after it
-    *("GET /api/ps", "GET /api/ps"),
+    *("GET /api/ps", "GET /api/tags", "GET /api/ps", "GET /api/tags"),
     f"POST /api/generate {MEDIUM}",
     "GET /api/ps",
 ]
@@ -145,7 +145,7 @@ def test_a_server_that_is_not_to_switch_is_only_looked_at(
         "the server to be looked at",
     )
     switching.stop()
-    assert set(server.asked) == {"GET /api/ps"}
+    assert set(server.asked) == {"GET /api/ps", "GET /api/tags"}
     assert server.in_memory == {MEDIUM}
     assert server.log == [f"load {MEDIUM}"]
 
@@ -155,9 +155,10 @@ def test_a_server_that_cannot_say_what_is_loaded_is_not_spoken_for(
 ) -> None:
     openai = ServerConfig(kind=ServerKind.OPENAI, url=server.url)
     configure(switching, msgspec.structs.replace(section(server, switch=False), server=openai))
+    wait_for(lambda: server.asked, "the server to be asked what it has")
     assert switching.serving() == Serving()
     switching.stop()
-    assert server.asked == []
+    assert server.asked == ["GET /v1/models"]
 
 
 def test_a_reload_begins_and_ends_switching(server: FakeOllama, switching: Switching) -> None:

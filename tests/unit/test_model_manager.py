@@ -357,6 +357,68 @@ def test_a_load_that_fails_is_counted_until_one_goes_well_and_is_no_failed_reque
         assert (found.load_failures, found.requests, found.failures) == (failures, 0, 0)
 
 
+@pytest.mark.parametrize(("before", "wanted"), [(MEDIUM, LARGE), (LARGE, SMALL)])
+def test_what_serves_stays_in_memory_if_the_server_does_not_list_the_model_to_come(
+    before: str, wanted: str
+) -> None:
+    world = World(piece_seconds=20.0)
+    world.serve(before)
+    world.server.names = tuple({SMALL, MEDIUM, LARGE} - {wanted})
+    answers: list[Any] = []
+    world.do(
+        lambda: answers.append(world.manager.generate("hi").model),
+        world.after(1.0, lambda: world.manager.switch(wanted)),
+    )
+    assert answers == [before]
+    assert world.server.log == [f"generate {before}"]
+    assert world.told[-1][1:] == (Phase.FAILED, before, before)
+    said = f"asked for; {wanted} can't be loaded: the server does not list it"
+    assert world.events[-1].reason == said
+    assert world.manager.performance()[wanted].load_failures == 1
+
+
+def test_a_step_down_goes_past_a_model_that_the_server_does_not_list() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.names = (LARGE, f"{SMALL}:latest")
+    world.do(lambda: world.manager.switch(MEDIUM))
+    assert world.server.loaded == [SMALL]
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.DONE, LARGE, SMALL)
+
+
+def test_a_first_model_that_the_server_does_not_list_is_missing() -> None:
+    world = World()
+    world.server.names = ()
+
+    def change() -> None:
+        with pytest.raises(
+            ModelServerError, match=f"models \\({MEDIUM}\\): it is not listed"
+        ) as e:
+            world.manager.switch(MEDIUM)
+        assert e.value.fault is Fault.MISSING
+
+    world.do(change)
+    assert world.server.log == []
+    assert world.told[-1] == (Kind.UPGRADE, Phase.FAILED, None, None)
+
+
+def test_a_server_that_can_t_list_its_models_is_asked_to_load_them() -> None:
+    world = World()
+    world.server.fault, world.server.names = Fault.MISSING, None
+    world.serve(SMALL)
+    assert world.server.loaded == [SMALL]
+    assert world.manager.missing() == ()
+
+
+def test_a_step_down_passes_a_tier_whose_model_could_not_be_loaded_lately() -> None:
+    world = World(broken_loads={MEDIUM: 1})
+    world.serve(LARGE)
+    world.do(lambda: world.manager.switch(MEDIUM), lambda: world.manager.switch(LARGE))
+    world.server.log.clear()
+    world.do(lambda: world.manager.follow(decision(Kind.DOWNGRADE, SMALL, LARGE)))
+    assert world.server.log == [f"unload {LARGE}", f"load {SMALL}"]
+
+
 def test_a_server_that_is_gone_says_nothing_of_its_models() -> None:
     world = World()
     world.serve(MEDIUM)

@@ -42,6 +42,7 @@ class Follower:
         self._before: Follower | None = None
         self._look_at = clock.monotonic()
         self._is_silent = False
+        self._has_looked_for_models = False
         self._failed: str | None = None
         self._denied: str | None = None
         self._failures = 0
@@ -142,7 +143,24 @@ class Follower:
         if changed:
             with self._turn:
                 self._decision = None
+        self._look_for_models()
         return not changed
+
+    def _look_for_models(self) -> None:
+        """Warn, once, of models that the server does not have: a name may be misspelt."""
+        if self._has_looked_for_models:
+            return
+        try:
+            missing = self.manager.missing()
+        except ModelServerError:
+            return  # the next look asks again
+        self._has_looked_for_models = True
+        if missing:
+            _log.warning(
+                "models are configured that the server does not have server=%s models=%s",
+                self.manager.status().server,
+                ",".join(missing),
+            )
 
     def _next(self) -> Decision | None:
         """Wait for a decision until it is time to look."""

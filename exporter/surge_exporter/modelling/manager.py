@@ -93,6 +93,16 @@ class ModelManager:
             _log.info("another model serves from=%s to=%s", before.current, after.current)
         return (after.current, after.loaded) != (before.current, before.loaded)
 
+    def missing(self) -> tuple[str, ...]:
+        """Ask the server which of the models it does not have; none where it can't say.
+
+        Raises:
+            ModelServerError: nobody answers.
+        """
+        listed = self._switcher.listed()
+        models = self._ladder.catalogue.models
+        return () if listed is None else tuple(m.name for m in models if m not in listed)
+
     def select(self) -> ModelSpec:
         """Return the model that would best serve now; nothing is switched.
 
@@ -144,15 +154,13 @@ class ModelManager:
     def would_follow(self, decision: Decision) -> bool:
         """Say whether a decision asks for a model that does not serve yet, and might.
 
-        A larger one does not while it is on record that it could not be loaded: each try takes
-        what serves out of memory.
+        It does not while it is on record that it could not be loaded: each try takes what serves
+        out of memory.
         """
         current, wanted = self._gate.status().current, decision.model
         if wanted == current or self._ladder.catalogue.find(wanted) is None:  # after a reload
             return False
-        known = self._record.performance().get(str(wanted))
-        is_upgrade = current is not None and self._ladder.is_smaller(current, than=str(wanted))
-        return not (is_upgrade and known is not None and known.load_failures)
+        return current is None or not self._fails(str(wanted))
 
     def follow(self, decision: Decision) -> bool:
         """Do what a decision says; return whether there was anything to do.
@@ -215,13 +223,18 @@ class ModelManager:
     def _may_load(self, model: str) -> bool:
         return self._preflight(model, Operation.LOAD).allowed
 
+    def _fails(self, model: str) -> bool:
+        known = self._record.performance().get(model)
+        return known is not None and known.load_failures > 0
+
     def _step(self, current: str | None, target: ModelSpec) -> str:
         """Return the model to switch to on the way to another."""
         if current is None or not self._ladder.is_smaller(target.name, than=current):
             return target.name
         passed = {target.tier, self._ladder.find(current).tier}
-        return next(
-            model.name
-            for model in self._ladder.smaller(current)
-            if model == target or (model.tier not in passed and self._may_load(model.name))
-        )
+
+        def may_serve(model: ModelSpec) -> bool:
+            is_between = model.tier not in passed and not self._fails(model.name)
+            return model == target or (is_between and self._may_load(model.name))
+
+        return next(filter(may_serve, self._ladder.smaller(current))).name

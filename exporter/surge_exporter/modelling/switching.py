@@ -1,8 +1,9 @@
 """Switches from one model to another: drain, unload, load, fall back, and tell of it."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from surge_exporter.modelling.events import Announcer
 from surge_exporter.modelling.gate import Gate
@@ -12,6 +13,7 @@ from surge_exporter.modelling.values import Phase, ScalingEvent
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.model_servers.protocol import Fault, ModelServer, ModelServerError
 from surge_exporter.scaling.decisions import Kind
+from surge_exporter.scaling.tiers import ModelSpec
 
 _log = logging.getLogger(__name__)
 
@@ -106,56 +108,101 @@ class Switcher:
                 self._unload(str(going.was))
                 self._gate.serve(None)
 
+    def listed(self) -> frozenset[ModelSpec] | None:
+        """Ask the server which of the models it has; None if it can't say.
+
+        Raises:
+            ModelServerError: nobody answers.
+        """
+        try:
+            names = self._server.models()
+        except ModelServerError as error:
+            if error.fault is Fault.UNREACHABLE:
+                raise
+            return None
+        return frozenset(spec for name in names if (spec := self._ladder.known(name)))
+
     def _switch(self, event: ScalingEvent, *, may_wait: bool) -> None:
         self._note(event)
         self._announcer.tell()  # readers may want to know before the drain is over
-        drained = self._gate.drain()
-        event = replace(event, drained_seconds=drained.seconds, cut=drained.cut)
-        was, wanted = event.was, event.model
-        if may_wait and was is not None and self._gate.has_left(was):
-            self._gate.serve(wanted, is_loaded=False)
-            reason = f"{event.reason}; {was} is not in memory: {wanted} is loaded on demand"
-            self._note(replace(event, phase=Phase.DONE, reason=reason))
-            return
+        was, wanted = event.was, str(event.model)
+        faults: list[str] = []
         try:
-            model, faults = self._load(str(wanted), was)
+            candidates = self._candidates(wanted, was, faults)
+            model = next(candidates).name
+            if model != was:  # or no answer is to be cut: there is nobody to take over
+                drained = self._gate.drain()
+                event = replace(event, drained_seconds=drained.seconds, cut=drained.cut)
+                if may_wait and was is not None and self._gate.has_left(was):
+                    faults.append(f"{was} is not in memory: {model} is loaded on demand")
+                    self._gate.serve(model, is_loaded=False)
+                else:
+                    model = self._load(model, candidates, was, faults)
+                    self._gate.serve(model)
         except ModelServerError as error:
             reason = f"{event.reason}; {error}"
             self._note(replace(event, phase=Phase.FAILED, model=was, reason=reason))
             raise
-        self._gate.serve(model)
         phase = Phase.FAILED if model == was else Phase.DONE
         reason = "; ".join((event.reason, *faults))
         self._note(replace(event, phase=phase, model=model, reason=reason))
 
-    def _load(self, wanted: str, was: str | None) -> tuple[str, list[str]]:
-        """Load a model, or the next one that can be; return it, and why others can't.
+    def _candidates(
+        self, wanted: str, was: str | None, faults: list[str]
+    ) -> Generator[ModelSpec, None, None]:
+        """Yield what to load until one can be: what served, and of others what the server has.
 
-        What served goes first: a model that is to replace it may need its memory.
+        Nothing is taken out of memory for a name that was misspelt. Of what the server does not
+        have the first is an error, if nothing served.
         """
-        faults: list[str] = []
+        listed, first, has_any = self.listed(), None, False
+        for spec in self._ladder.to_try(wanted, was):
+            if spec.name != was and listed is not None and spec not in listed:
+                first = first or spec.name
+                self._record.add_load(spec.name, failed=True)
+                faults.append(f"{spec.name} can't be loaded: the server does not list it")
+            elif spec.name in (wanted, was) or self._may_load(spec.name):
+                has_any = True
+                yield spec
+        if first is not None and not has_any:
+            raise self._missing(first)
+
+    def _missing(self, model: str) -> ModelServerError:
+        return ModelServerError(
+            Fault.MISSING,
+            asked=f"models ({model})",
+            server=self._server.name,
+            came="it is not listed",
+        )
+
+    def _load(
+        self, model: str, others: Iterable[ModelSpec], was: str | None, faults: list[str]
+    ) -> str:
+        """Load a model, or the next one that can be; return it, and note why others can't.
+
+        What served goes first: a model that is to replace it may need its memory. It comes back
+        only if it was there.
+        """
         has_left = was is not None and self._gate.has_left(was)
         if was is not None and not has_left:
             self._unload(was)
         last: ModelServerError | None = None
-        for spec in self._ladder.to_try(wanted, was):
-            if has_left and spec.name != wanted:
-                continue  # nothing was in memory before, so nothing has to be
-            if spec.name not in (wanted, was) and not self._may_load(spec.name):
-                continue
+        for name in chain((model,), (other.name for other in others)):
+            if has_left and name == was:
+                break
             try:
-                self._server.load(spec.name)
+                self._server.load(name)
             except ModelServerError as error:
                 last = error
-                faults.append(f"{spec.name} can't be loaded: {error.came}")
+                faults.append(f"{name} can't be loaded: {error.came}")
                 if error.fault is Fault.UNREACHABLE:
                     break
-                self._record.add_load(spec.name, failed=True)
-                if error.fault is Fault.FAILED and spec.name != was:
-                    self._unload(spec.name)  # one that was only too slow may still come
+                self._record.add_load(name, failed=True)
+                if error.fault is Fault.FAILED and name != was:
+                    self._unload(name)  # one that was only too slow may still come
             else:
-                self._record.add_load(spec.name, failed=False)
-                return spec.name, faults
+                self._record.add_load(name, failed=False)
+                return name
         assert last is not None  # noqa: S101 - one at least was tried
         raise last
 
