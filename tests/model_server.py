@@ -44,6 +44,7 @@ class FakeServer:
         self._scheduler = scheduler
         self.faults = {model: deque(after) for model, after in (faults or {}).items()}
         self.broken_loads = dict(broken_loads or {})
+        self.broken_unloads: set[str] = set()
         self.fault = Fault.FAILED
         self.piece_seconds = piece_seconds
         self._load_seconds = load_seconds
@@ -97,6 +98,8 @@ class FakeServer:
 
     def unload(self, model: str) -> None:
         self.unloaded_under.append((model, self.answering.count(model)))
+        if model in self.broken_unloads:
+            raise self.error(f"unload {model}", "try again later")
         if model in self.loaded:
             self._change(f"unload {model}")
         if model in self.loaded:  # somebody else's load may have taken its place meanwhile

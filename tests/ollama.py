@@ -65,6 +65,7 @@ class FakeOllama:
     asked: list[str] = field(default_factory=list)
     """Every request, those that change nothing too."""
     may_load: threading.Event = field(default_factory=threading.Event)
+    may_unload: threading.Event = field(default_factory=threading.Event)
     may_answer: threading.Event = field(default_factory=threading.Event)
     may_end_hanging: threading.Event = field(default_factory=threading.Event)
     began: threading.Event = field(default_factory=threading.Event)
@@ -74,6 +75,7 @@ class FakeOllama:
 
     def __post_init__(self) -> None:
         self.may_load.set()
+        self.may_unload.set()
         self.may_answer.set()
 
     def goes_wrong(self, model: str, *mishaps: Mishap) -> None:
@@ -141,6 +143,7 @@ class FakeOllama:
 
     def unload(self, name: str) -> None:
         """Take a model out of memory, at once or after its last answer."""
+        self.may_unload.wait(PATIENCE_SECONDS)
         with self._turn:
             if name in self._loaded:
                 self._loaded[name].leaves = True
@@ -180,7 +183,7 @@ def ollama(
         try:
             yield fake
         finally:
-            for event in (fake.may_load, fake.may_answer, fake.may_end_hanging):
+            for event in (fake.may_load, fake.may_unload, fake.may_answer, fake.may_end_hanging):
                 event.set()
             server.shutdown()
             thread.join()

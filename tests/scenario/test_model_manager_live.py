@@ -118,6 +118,16 @@ def test_a_load_that_takes_too_long_leaves_nothing_in_memory_once_it_is_over(
     assert server.in_memory == {MEDIUM}
 
 
+def test_a_server_that_is_slow_to_unload_hangs_and_keeps_its_model(server: FakeOllama) -> None:
+    patient = Timeouts(Seconds(2.0), Seconds(0.3), Seconds(60.0))
+    manager = ModelManager(CATALOGUE, Ollama(server.url, timeouts=patient), FakePreflight())
+    manager.switch(LARGE)
+    server.may_unload.clear()
+    with pytest.raises(ModelServerError, match=r"silence for 0\.3 s"):
+        manager.switch(MEDIUM)
+    assert (server.in_memory, manager.status().model) == ({LARGE}, LARGE)
+
+
 def test_a_slow_load_holds_requests_and_then_serves_them(server: FakeOllama) -> None:
     server.may_load.clear()
     manager = manager_of(server)

@@ -99,12 +99,13 @@ def test_after_a_switch_it_is_looked_at_once_what_became_of_memory() -> None:
     world.tell(story)
 
 
-def test_nothing_is_switched_and_no_answer_cut_where_the_server_is_gone(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("fault", [Fault.UNREACHABLE, Fault.SILENT])
+def test_nothing_is_switched_and_no_answer_cut_where_the_server_is_gone_or_hangs(
+    caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     world = Followed()
     world.serve(LARGE)
-    world.server.fault = Fault.UNREACHABLE
+    world.server.fault = fault
 
     def story() -> None:
         world.scheduler.sleep(1.0)
@@ -228,6 +229,21 @@ def test_a_decision_for_a_model_of_another_configuration_is_none() -> None:
     stranger = decision(Kind.UPGRADE, LARGE, SMALL)
     object.__setattr__(stranger, "model", "of yesterday")
     assert not world.manager.follow(stranger)
+
+
+def test_a_follower_that_was_stopped_tries_no_other_model() -> None:
+    world = Followed(broken_loads={MEDIUM: 1})
+    world.serve(LARGE)
+
+    def story() -> None:
+        world.scheduler.sleep(1.0)
+        world.follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
+        world.scheduler.sleep(15.0)
+        assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}"]
+
+    world.tell(story)
+    assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}"]
+    assert world.manager.status().model == LARGE
 
 
 @pytest.mark.parametrize(("keeps", "left"), [(True, [LARGE]), (False, [])])

@@ -454,6 +454,66 @@ def test_if_nothing_can_be_loaded_the_one_before_is_asked_on() -> None:
     assert world.told[-1] == (Kind.DOWNGRADE, Phase.FAILED, LARGE, LARGE)
 
 
+def test_after_a_silent_load_nothing_is_tried_but_to_go_back() -> None:
+    world = World(broken_loads={MEDIUM: 1})
+    world.serve(LARGE)
+    world.server.fault = Fault.SILENT
+    world.do(lambda: world.manager.switch(MEDIUM))
+    assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}", f"load {LARGE}"]
+    assert world.server.unloaded_under[-1] == (MEDIUM, 0)
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.FAILED, LARGE, LARGE)
+
+
+def test_a_server_that_hangs_is_not_asked_for_every_model_in_turn() -> None:
+    world = World(broken_loads={MEDIUM: 1})
+    world.serve(LARGE)
+    world.server.fault, world.server.broken_unloads = Fault.SILENT, {MEDIUM}
+
+    def change() -> None:
+        with pytest.raises(ModelServerError, match="out of memory"):
+            world.manager.switch(MEDIUM)
+
+    world.do(change)
+    assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}"]
+
+
+def test_a_server_that_hangs_is_told_to_unload_nothing() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.fault, world.server.is_gone = Fault.SILENT, True
+
+    def change() -> None:
+        with pytest.raises(ModelServerError, match="Connection refused"):
+            world.manager.switch(MEDIUM)
+
+    world.do(change)
+    assert world.server.log == []
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.FAILED, LARGE, LARGE)
+
+
+def test_what_can_t_be_unloaded_serves_on_and_nothing_is_loaded_beside_it() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.broken_unloads, world.server.fault = {LARGE}, Fault.BUSY
+
+    def change() -> None:
+        with pytest.raises(ModelServerError, match="try again later"):
+            world.manager.switch(MEDIUM)
+
+    world.do(change)
+    assert (world.server.loaded, world.server.log) == ([LARGE], [])
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.FAILED, LARGE, LARGE)
+    assert world.manager.performance() == {}
+
+
+def test_what_was_deleted_from_the_server_stands_in_nobody_s_way() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.broken_unloads, world.server.fault = {LARGE}, Fault.MISSING
+    world.do(lambda: world.manager.switch(MEDIUM))
+    assert world.manager.status().model == MEDIUM
+
+
 def test_decisions_are_followed_one_tier_at_a_time() -> None:
     world = World()
     world.serve(LARGE)

@@ -10,7 +10,7 @@ from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.turn import Turn
 from surge_exporter.modelling.values import DeniedError, Phase
 from surge_exporter.runtime.clock import Clock
-from surge_exporter.runtime.model_servers.protocol import Fault, ModelServerError
+from surge_exporter.runtime.model_servers.protocol import GONE, ModelServerError
 from surge_exporter.scaling.decisions import Decision
 
 LOOK_SECONDS = 30.0
@@ -61,7 +61,7 @@ class Follower:
             self._turn.notify_all()
 
     def stop(self, keeps: Callable[[str], bool] = lambda _: True) -> None:
-        """Begin no further switch; nobody waits for one that is going on.
+        """Begin no further switch or load; nobody waits for one that is going on.
 
         Args:
             keeps: says of the model that serves at the end whether it may stay in memory.
@@ -94,7 +94,7 @@ class Follower:
         if not self.manager.would_follow(decision) or not self._look() or self._stopped:
             return
         try:
-            changed = self.manager.follow(decision)
+            changed = self.manager.follow(decision, goes_on=lambda: not self._stopped)
             last = self.manager.status().last_event
             failed = changed and last is not None and last.phase is Phase.FAILED
         except DeniedError as error:
@@ -127,7 +127,7 @@ class Follower:
     def _look(self) -> bool:
         """Look at the server; say whether decisions made before may still be followed.
 
-        Not if there is nobody: running answers would be cut for nothing.
+        Not if there is nobody, or a server that hangs: running answers would be cut for nothing.
         """
         self._look_at = Seconds(self._clock.monotonic() + LOOK_SECONDS)
         try:
@@ -136,7 +136,7 @@ class Follower:
             if not self._is_silent:
                 _log.warning("model server does not say what is loaded error=%s", error)
             self._is_silent = True
-            return error.fault is not Fault.UNREACHABLE
+            return error.fault not in GONE
         if self._is_silent:
             _log.info("model server says again what is loaded")
         self._is_silent = False

@@ -162,13 +162,14 @@ class ModelManager:
             return False
         return current is None or not self._fails(str(wanted))
 
-    def follow(self, decision: Decision) -> bool:
+    def follow(self, decision: Decision, *, goes_on: Callable[[], bool] = lambda: True) -> bool:
         """Do what a decision says; return whether there was anything to do.
 
         Down it goes by one tier at most, past tiers that the pre-flight check does not allow;
         the next decision says whether to go on. If what serves has left memory, its successor
         is only chosen: loading it would free nothing, and take some. Up it goes as decided, if
-        the check allows it still: memory may have gone that no look at the server shows.
+        the check allows it still: memory may have gone that no look at the server shows. Once
+        `goes_on` says no, no other model is tried in place of one that can't be loaded.
 
         Raises:
             DeniedError: it does not.
@@ -187,6 +188,7 @@ class ModelManager:
             wanted=lambda found: found == current,
             kind=Kind.CASCADE if decision.kind is Kind.CASCADE else None,
             may_wait=is_down,
+            goes_on=goes_on,
         )
 
     def release(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, takewhile
 
 from surge_exporter.modelling.events import Announcer
 from surge_exporter.modelling.gate import Gate
@@ -11,9 +11,17 @@ from surge_exporter.modelling.ladder import Ladder
 from surge_exporter.modelling.record import Record
 from surge_exporter.modelling.values import Phase, ScalingEvent
 from surge_exporter.runtime.clock import Clock
-from surge_exporter.runtime.model_servers.protocol import Fault, ModelServer, ModelServerError
+from surge_exporter.runtime.model_servers.protocol import (
+    GONE,
+    Fault,
+    ModelServer,
+    ModelServerError,
+)
 from surge_exporter.scaling.decisions import Kind
 from surge_exporter.scaling.tiers import ModelSpec
+
+_MAY_STILL_COME = frozenset({Fault.FAILED, Fault.SILENT})
+"""A model was only too slow, perhaps: it would lie in memory beside its successor."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +64,7 @@ class Switcher:
         wanted: Callable[[str | None], bool],
         kind: Kind | None = None,
         may_wait: bool = False,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> bool:
         """Switch, if that is still wanted once no other switch is going on; say whether it was.
 
@@ -68,6 +77,7 @@ class Switcher:
             kind: what the event is to say, where it is not for the sizes to say.
             may_wait: if what serves is not in memory, neither need its successor be: the first
                 request loads it.
+            goes_on: says whether to try another model after one that can't be loaded.
 
         Raises:
             ModelServerError: no model could be loaded; the one before is asked on.
@@ -78,7 +88,7 @@ class Switcher:
                     return False
                 kind = kind or self._ladder.kind(going.was, model)
                 event = self._event(kind, going.was, model, reason)
-                self._switch(event, may_wait=may_wait)
+                self._switch(event, may_wait=may_wait, goes_on=goes_on)
                 return True
         finally:
             self._announcer.tell()
@@ -117,12 +127,12 @@ class Switcher:
         try:
             names = self._server.models()
         except ModelServerError as error:
-            if error.fault is Fault.UNREACHABLE:
+            if error.fault in GONE:
                 raise
             return None
         return frozenset(spec for name in names if (spec := self._ladder.known(name)))
 
-    def _switch(self, event: ScalingEvent, *, may_wait: bool) -> None:
+    def _switch(self, event: ScalingEvent, *, may_wait: bool, goes_on: Callable[[], bool]) -> None:
         self._note(event)
         self._announcer.tell()  # readers may want to know before the drain is over
         was, wanted = event.was, str(event.model)
@@ -137,7 +147,8 @@ class Switcher:
                     faults.append(f"{was} is not in memory: {model} is loaded on demand")
                     self._gate.serve(model, is_loaded=False)
                 else:
-                    model = self._load(model, candidates, was, faults)
+                    others = takewhile(lambda _: goes_on(), candidates)
+                    model = self._load(model, others, was, faults)
                     self._gate.serve(model)
         except ModelServerError as error:
             reason = f"{event.reason}; {error}"
@@ -181,15 +192,18 @@ class Switcher:
         """Load a model, or the next one that can be; return it, and note why others can't.
 
         What served goes first: a model that is to replace it may need its memory. It comes back
-        only if it was there.
+        only if it was there. After silence nothing else is tried: the server may hang, and each
+        load would take minutes to show that.
         """
         has_left = was is not None and self._gate.has_left(was)
         if was is not None and not has_left:
-            self._unload(was)
+            self._make_room(was)
         last: ModelServerError | None = None
         for name in chain((model,), (other.name for other in others)):
             if has_left and name == was:
                 break
+            if last is not None and last.fault is Fault.SILENT and name != was:
+                continue
             try:
                 self._server.load(name)
             except ModelServerError as error:
@@ -198,21 +212,37 @@ class Switcher:
                 if error.fault is Fault.UNREACHABLE:
                     break
                 self._record.add_load(name, failed=True)
-                if error.fault is Fault.FAILED and name != was:
-                    self._unload(name)  # one that was only too slow may still come
+                if error.fault in _MAY_STILL_COME and name != was and not self._unload(name):
+                    break
             else:
                 self._record.add_load(name, failed=False)
                 return name
         assert last is not None  # noqa: S101 - one at least was tried
         raise last
 
-    def _unload(self, model: str) -> None:
+    def _make_room(self, was: str) -> None:
+        """Unload what served; what stays in memory goes on serving, or there would be two.
+
+        Raises:
+            ModelServerError: it may still be there.
+        """
+        try:
+            self._server.unload(was)
+        except ModelServerError as error:
+            # Its files may have been deleted; of what has no name nothing can be taken back.
+            if error.fault is not Fault.MISSING:
+                raise
+        self._gate.unloaded(was)
+
+    def _unload(self, model: str) -> bool:
+        """Unload a model if that can be; say whether the server is there at all."""
         try:
             self._server.unload(model)
         except ModelServerError as error:
             _log.warning("unload failed model=%s error=%s", model, error)
-        else:
-            self._gate.unloaded(model)
+            return error.fault not in GONE
+        self._gate.unloaded(model)
+        return True
 
     def _event(self, kind: Kind, was: str | None, model: str, reason: str) -> ScalingEvent:
         now = self._clock.now()
