@@ -8,6 +8,7 @@ from surge_exporter.modelling.answering import Answering, PreflightCheck, Stream
 from surge_exporter.modelling.events import Announcer, Subscriber
 from surge_exporter.modelling.gate import Gate
 from surge_exporter.modelling.ladder import Ladder
+from surge_exporter.modelling.loading import Loader
 from surge_exporter.modelling.record import Record
 from surge_exporter.modelling.switching import Switcher
 from surge_exporter.modelling.turn import Turn
@@ -48,11 +49,17 @@ class ModelManager:
         self._gate = Gate(turn or threading.Condition(), self._clock, self._patience)
         self._record = Record(self._clock)
         self._announcer = Announcer()
-        self._switcher = Switcher(
+        self._loader = Loader(
             server=server,
             ladder=self._ladder,
             gate=self._gate,
             record=self._record,
+            may_load=self._may_load,
+        )
+        self._switcher = Switcher(
+            loader=self._loader,
+            ladder=self._ladder,
+            gate=self._gate,
             announcer=self._announcer,
             may_load=self._may_load,
             clock=self._clock,
@@ -99,7 +106,7 @@ class ModelManager:
         Raises:
             ModelServerError: nobody answers.
         """
-        listed = self._switcher.listed()
+        listed = self._loader.listed()
         models = self._ladder.catalogue.models
         return () if listed is None else tuple(m.name for m in models if m not in listed)
 
