@@ -1,5 +1,6 @@
 """The manager with a server, a pre-flight check and a clock that the test holds in its hands."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -644,6 +645,19 @@ def test_what_serves_stays_if_the_server_has_unloaded_it() -> None:
     world.server.loaded.clear()
     assert world.manager.look()
     assert (world.manager.status().model, world.manager.status().loaded) == (LARGE, ())
+
+
+def test_what_a_look_has_found_otherwise_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    with caplog.at_level(logging.INFO):
+        for loaded in ([LARGE], [LARGE], [], [], [SMALL], [SMALL]):
+            world.server.loaded = loaded
+            world.manager.look()
+    assert [record.message for record in caplog.records] == [
+        f"{LARGE} is in memory already, and serves",
+        f"{LARGE} is no more in memory",
+        f"{SMALL} serves in place of {LARGE}, by somebody else's doing",
+    ]
 
 
 def test_what_somebody_else_has_loaded_in_its_place_serves() -> None:

@@ -49,6 +49,17 @@ class GateStatus:
     begun: int
     """How many answers were."""
 
+    def news(self, before: "GateStatus") -> Iterator[str]:
+        """Yield what a look has shown to be otherwise than before, in words."""
+        for name in sorted((before.loaded or frozenset()) - (self.loaded or frozenset())):
+            yield f"{name} is no more in memory"
+        if self.current == before.current:
+            return
+        if before.current is None:
+            yield f"{self.current} is in memory already, and serves"
+        else:
+            yield f"{self.current} serves in place of {before.current}, by somebody else's doing"
+
 
 class Gate:
     """Lets answers begin while nothing is switched, and switches one at a time.

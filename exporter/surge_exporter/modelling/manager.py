@@ -96,8 +96,9 @@ class ModelManager:
         if after.loaded == loaded:
             for name in names:
                 self._record.add_load(name, failed=False)
-        if after.current != before.current and after.changes == before.changes + 1:
-            _log.info("another model serves from=%s to=%s", before.current, after.current)
+        if after.changes == before.changes + 1:
+            for news in after.news(before):
+                _log.info("%s", news)
         return (after.current, after.loaded) != (before.current, before.loaded)
 
     def missing(self) -> tuple[str, ...]:
@@ -167,7 +168,7 @@ class ModelManager:
         current, wanted = self._gate.status().current, decision.model
         if wanted == current or self._ladder.catalogue.find(wanted) is None:  # after a reload
             return False
-        return current is None or not self._fails(str(wanted))
+        return current is None or not self._record.fails(str(wanted))
 
     def follow(self, decision: Decision, *, goes_on: Callable[[], bool] = lambda: True) -> bool:
         """Do what a decision says; return whether there was anything to do.
@@ -232,10 +233,6 @@ class ModelManager:
     def _may_load(self, model: str) -> bool:
         return self._preflight(model, Operation.LOAD).allowed
 
-    def _fails(self, model: str) -> bool:
-        known = self._record.performance().get(model)
-        return known is not None and known.load_failures > 0
-
     def _step(self, current: str | None, target: ModelSpec) -> str:
         """Return the model to switch to on the way to another."""
         if current is None or not self._ladder.is_smaller(target.name, than=current):
@@ -243,7 +240,7 @@ class ModelManager:
         passed = {target.tier, self._ladder.find(current).tier}
 
         def may_serve(model: ModelSpec) -> bool:
-            is_between = model.tier not in passed and not self._fails(model.name)
+            is_between = model.tier not in passed and not self._record.fails(model.name)
             return model == target or (is_between and self._may_load(model.name))
 
         return next(filter(may_serve, self._ladder.smaller(current))).name
