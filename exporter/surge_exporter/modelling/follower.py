@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from surge_exporter.model import Seconds
@@ -28,18 +28,23 @@ class Follower:
     Whatever a look at the server changes, decisions from before it are dropped: the next one will
     be made by what is really there. A model that could not be loaded is tried again ever more
     seldom, one that is denied about as often as the server is looked at. `_turn` guards what other
-    threads hand over, decisions and the end; all else is the follower's thread's own.
+    threads hand over, decisions and the end; all else is the follower's thread's own, of which
+    any thread may read `has_looked` and `is_up`.
     """
 
     def __init__(self, manager: ModelManager, clock: Clock, *, turn: Turn | None = None) -> None:
         """Take who is to follow; `start` begins."""
         self.manager = manager
+        self.has_looked = False
+        """Whether it is known by now what the server has in memory, or that it can't say."""
+        self.is_up: bool | None = None
+        """Whether the server answered when it was looked at last; None if it was not asked."""
         self._clock = clock
         self._turn = turn or threading.Condition()
         self._decision: Decision | None = None
         self._stopped = False
         self._keeps: Callable[[str], bool] = lambda _: True
-        self._before: Follower | None = None
+        self._before: Sequence[Follower] = ()
         self._look_at = clock.monotonic()
         self._is_silent = False
         self._has_looked_for_models = False
@@ -49,8 +54,12 @@ class Follower:
         self._retry_at = Seconds(0.0)
         self._thread = threading.Thread(target=self.run, name="follower", daemon=True)
 
-    def start(self, after: "Follower | None" = None) -> None:
-        """Begin, once another one that was told to stop has ended: two would load beside."""
+    def start(self, after: "Sequence[Follower]" = ()) -> None:
+        """Begin, once others that were told to stop have ended: two would load beside.
+
+        One of another server is waited for no longer than a minute: each load is checked against
+        the memory that there is, and that server may hang.
+        """
         self._before = after
         self._thread.start()
 
@@ -70,6 +79,11 @@ class Follower:
             self._stopped, self._keeps = True, keeps
             self._turn.notify_all()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its thread has ended."""
+        return not self._thread.is_alive()
+
     def join(self, seconds: float | None = None) -> bool:
         """Wait so long for the end, after `stop`; say whether it has come."""
         self._thread.join(seconds)
@@ -77,7 +91,7 @@ class Follower:
 
     def run(self) -> None:
         """Follow and look, until `stop`; what it loaded then stays, or goes, before it ends."""
-        self._wait_for_predecessor()
+        self._wait_for_predecessors()
         self._try(self._look)  # also if it is to stop already: what is there may have to go
         while not self._stopped:
             decision = self._next()
@@ -136,10 +150,14 @@ class Follower:
             if not self._is_silent:
                 _log.warning("model server does not say what is loaded error=%s", error)
             self._is_silent = True
-            return error.fault not in GONE
+            self.is_up = error.fault not in GONE
+            self.has_looked |= self.is_up
+            return self.is_up
         if self._is_silent:
             _log.info("model server says again what is loaded")
         self._is_silent = False
+        self.is_up = None if self.manager.status().loaded is None else True
+        self.has_looked = True
         if changed:
             with self._turn:
                 self._decision = None
@@ -170,12 +188,15 @@ class Follower:
             decision, self._decision = self._decision, None
             return decision
 
-    def _wait_for_predecessor(self) -> None:
-        """Wait as long as it takes: each request of it has a timeout, of minutes for a load."""
-        before, self._before = self._before, None
-        if before is not None and not before.join(_LONG_SECONDS):
-            _log.warning("the last switch of the old configuration is still going on")
-            before.join()
+    def _wait_for_predecessors(self) -> None:
+        """Wait as long as it takes: each request of them has a timeout, of minutes for a load."""
+        others, self._before = self._before, ()
+        server = self.manager.status().server
+        for other in others:
+            if not other.join(_LONG_SECONDS):
+                _log.warning("the last switch of the old configuration is still going on")
+                if other.manager.status().server == server:
+                    other.join()
 
     def _leave(self) -> None:
         model = self.manager.status().model
