@@ -289,13 +289,31 @@ def test_a_server_that_hangs_holds_up_another_one_no_longer_than_a_minute(
         wait_for(lambda: not other.in_memory, "the other one to be left")
 
 
-def test_until_a_server_is_known_nothing_counts_as_loaded(switching: Switching) -> None:
+@pytest.mark.parametrize(("switches", "later"), [(True, ()), (False, None)])
+def test_until_a_server_is_known_nothing_counts_as_loaded(
+    switching: Switching, later: tuple[str, ...] | None, *, switches: bool
+) -> None:
     with ollama(SIZES) as gone:
-        known = section(gone, switch=True)
-    configure(switching, known)
-    assert switching.serving() == Serving(loaded=())
+        known = section(gone, switch=switches)
+    built = switching.prepare(known)
+    assert switching.serving() == Serving()
+    built()
     wait_for(lambda: (report := switching.serving().report) and report.is_up is False, "a look")
-    assert switching.serving() == Serving(loaded=())
+    assert switching.serving() == Serving(loaded=later)
+
+
+def test_while_a_server_is_looked_at_for_the_first_time_nothing_counts_as_loaded(
+    server: FakeOllama, switching: Switching
+) -> None:
+    server.may_tell.clear()
+    configure(switching, section(server, switch=False))
+    wait_for(lambda: server.asked, "the look to begin")
+    found = switching.serving()
+    assert found == Serving(loaded=())
+    assert found.report is not None
+    assert found.report.is_up is None
+    server.may_tell.set()
+    wait_for(lambda: (report := switching.serving().report) and report.is_up, "its end")
 
 
 def test_while_the_old_configuration_loads_what_it_knows_is_told(

@@ -15,7 +15,7 @@ from surge_exporter.model import Seconds
 from surge_exporter.modelling.connect import API_KEY_VARIABLE, connect
 from surge_exporter.modelling.follower import Follower
 from surge_exporter.modelling.manager import ModelManager
-from surge_exporter.modelling.values import Patience, Phase, ScalingEvent
+from surge_exporter.modelling.values import ManagerStatus, Patience, Phase, ScalingEvent
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.sampler import Serving
 from surge_exporter.scaling.decisions import Kind
@@ -107,26 +107,30 @@ class Switching:
     def serving(self) -> Serving:
         """Return what the sampler is to know: of a server that is only watched, what it holds.
 
-        Until a new server is known nothing counts as loaded; of one that was known before, what
-        the new configuration knows, too. A dry run holds no memory, and serves with nothing.
+        Until a server has answered nothing counts as loaded there; of one that was known before,
+        what the new configuration knows, too. A dry run holds no memory, and serves with nothing.
         """
         made = self._made
         if made is None or made.plan.server.kind is ServerKind.DRY_RUN:
             return Serving()
         known = made if made.follower.has_looked else made.before
         if known is None:
-            return Serving(loaded=(), look=made.number << 32, report=self._report(made))
+            report = self._report(made, made.follower.manager.status())
+            # Where nobody switches, advice may be followed on another server than was named.
+            nobody_says = not made.plan.switches and report.is_up is False
+            loads = None if nobody_says else ()
+            return Serving(loaded=loads, look=made.number << 32, report=report)
         found, catalogue = known.follower.manager.status(), made.plan.catalogue
         loaded = found.loaded
         if loaded is not None:
-            loaded = tuple(name for name in loaded if catalogue.find(name))
+            loaded = tuple(filter(catalogue.find, loaded))
         serves = made.plan.switches and catalogue.find(found.model) is not None
         return Serving(
             model=found.model if serves else None,
             in_flight=found.in_flight if serves else 0,
             loaded=loaded,
             look=(known.number << 32) + found.look,
-            report=self._report(known),
+            report=self._report(known, found),
         )
 
     def performance(self) -> Mapping[str, Performance]:
@@ -150,8 +154,7 @@ class Switching:
             begun.follower.start(after=tuple(self._followers))
             self._followers.append(begun.follower)
 
-    def _report(self, of: _Made) -> ModelReport:
-        found = of.follower.manager.status()
+    def _report(self, of: _Made, found: ManagerStatus) -> ModelReport:
         with self._guard:
             switches = dict(self._switches)
         return ModelReport(
@@ -178,7 +181,8 @@ class Switching:
         manager = ModelManager(
             plan.catalogue, server, self._preflight, patience=patience, clock=self._clock
         )
-        manager.subscribe(self._count)
+        if plan.server.kind is not ServerKind.DRY_RUN:
+            manager.subscribe(self._count)
         return Follower(manager, self._clock)
 
     def _preflight(self, model: str | None, operation: Operation) -> Preflight:

@@ -44,7 +44,7 @@ class Phase(StrEnum):
     STARTED = "started"
     DONE = "done"
     FAILED = "failed"
-    """Nothing could be loaded: what served before is asked on, and loaded on demand."""
+    """What served before is asked on: it stays, was loaded again, or will be on demand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
