@@ -44,6 +44,7 @@ class FakeServer:
         self._scheduler = scheduler
         self.faults = {model: deque(after) for model, after in (faults or {}).items()}
         self.broken_loads = dict(broken_loads or {})
+        self.broken_unloads: set[str] = set()
         self.fault = Fault.FAILED
         self.piece_seconds = piece_seconds
         self._load_seconds = load_seconds
@@ -56,6 +57,8 @@ class FakeServer:
         self.looks = 0
         self.look_seconds = 0.0
         self.is_gone = False
+        self.names: tuple[str, ...] | None = tuple(model.name for model in CATALOGUE.models)
+        """What it lists; None if it can't."""
         self.says_what_runs = True
         self.meanwhile: Callable[[str], object] = lambda _: None
         self._changing = 0
@@ -66,7 +69,9 @@ class FakeServer:
         return "fake"
 
     def models(self) -> tuple[str, ...]:
-        return tuple(model.name for model in CATALOGUE.models)
+        if self.is_gone or self.names is None:
+            raise self.error("models", "Connection refused")
+        return self.names
 
     def running(self) -> tuple[Running, ...] | None:
         self.looks += 1
@@ -93,6 +98,8 @@ class FakeServer:
 
     def unload(self, model: str) -> None:
         self.unloaded_under.append((model, self.answering.count(model)))
+        if model in self.broken_unloads:
+            raise self.error(f"unload {model}", "try again later")
         if model in self.loaded:
             self._change(f"unload {model}")
         if model in self.loaded:  # somebody else's load may have taken its place meanwhile

@@ -65,6 +65,8 @@ class FakeOllama:
     asked: list[str] = field(default_factory=list)
     """Every request, those that change nothing too."""
     may_load: threading.Event = field(default_factory=threading.Event)
+    may_tell: threading.Event = field(default_factory=threading.Event)
+    may_unload: threading.Event = field(default_factory=threading.Event)
     may_answer: threading.Event = field(default_factory=threading.Event)
     may_end_hanging: threading.Event = field(default_factory=threading.Event)
     began: threading.Event = field(default_factory=threading.Event)
@@ -74,6 +76,8 @@ class FakeOllama:
 
     def __post_init__(self) -> None:
         self.may_load.set()
+        self.may_unload.set()
+        self.may_tell.set()
         self.may_answer.set()
 
     def goes_wrong(self, model: str, *mishaps: Mishap) -> None:
@@ -141,6 +145,7 @@ class FakeOllama:
 
     def unload(self, name: str) -> None:
         """Take a model out of memory, at once or after its last answer."""
+        self.may_unload.wait(PATIENCE_SECONDS)
         with self._turn:
             if name in self._loaded:
                 self._loaded[name].leaves = True
@@ -180,7 +185,10 @@ def ollama(
         try:
             yield fake
         finally:
-            for event in (fake.may_load, fake.may_answer, fake.may_end_hanging):
+            for event in (
+                *(fake.may_load, fake.may_unload, fake.may_tell),
+                *(fake.may_answer, fake.may_end_hanging),
+            ):
                 event.set()
             server.shutdown()
             thread.join()
@@ -197,6 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             sizes = {_full(name): size for name, size in self.ollama.sizes.items()}
             self._json(200, {"models": [_entry(name, size) for name, size in sizes.items()]})
         elif self.path == "/api/ps":
+            self.ollama.may_tell.wait(PATIENCE_SECONDS)
             entries = [_entry(name, size) for name, size in self.ollama.held_bytes().items()]
             times = {"size_vram": 0, "expires_at": CREATED, "context_length": 4096}
             self._json(200, {"models": [entry | times for entry in entries]})

@@ -11,6 +11,7 @@ from surge_exporter.model import Seconds
 from surge_exporter.modelling.follower import Follower
 from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import AnswerBrokenError, Patience, Phase, ScalingEvent
+from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.model_servers.ollama import Ollama
 from surge_exporter.runtime.model_servers.protocol import ModelServerError, Timeouts
 from surge_exporter.scaling.decisions import Kind
@@ -33,10 +34,11 @@ def server() -> Iterator[FakeOllama]:
         yield found
 
 
-def manager_of(server: FakeOllama, patience: Patience = PATIENCE) -> ModelManager:
-    return ModelManager(
-        CATALOGUE, Ollama(server.url, timeouts=TIMEOUTS), FakePreflight(), patience=patience
-    )
+def manager_of(
+    server: FakeOllama, patience: Patience = PATIENCE, clock: Clock | None = None
+) -> ModelManager:
+    connected = Ollama(server.url, timeouts=TIMEOUTS)
+    return ModelManager(CATALOGUE, connected, FakePreflight(), patience=patience, clock=clock)
 
 
 def test_a_degradation_lets_the_running_answer_end_and_loses_no_request(
@@ -116,6 +118,16 @@ def test_a_load_that_takes_too_long_leaves_nothing_in_memory_once_it_is_over(
     assert server.in_memory == {MEDIUM}
 
 
+def test_a_server_that_is_slow_to_unload_hangs_and_keeps_its_model(server: FakeOllama) -> None:
+    patient = Timeouts(Seconds(2.0), Seconds(0.3), Seconds(60.0))
+    manager = ModelManager(CATALOGUE, Ollama(server.url, timeouts=patient), FakePreflight())
+    manager.switch(LARGE)
+    server.may_unload.clear()
+    with pytest.raises(ModelServerError, match=r"silence for 0\.3 s"):
+        manager.switch(MEDIUM)
+    assert (server.in_memory, manager.status().model) == ({LARGE}, LARGE)
+
+
 def test_a_slow_load_holds_requests_and_then_serves_them(server: FakeOllama) -> None:
     server.may_load.clear()
     manager = manager_of(server)
@@ -149,23 +161,29 @@ def test_many_threads_and_switches_back_and_forth_lose_nothing(server: FakeOllam
 def test_a_follower_goes_by_the_newest_decision_and_outlives_failures(
     server: FakeOllama,
 ) -> None:
-    manager = manager_of(server)
-    manager.switch(LARGE)
     clock = FakeClock()
+    manager = manager_of(server, clock=clock)
+    manager.switch(LARGE)
     follower = Follower(manager, clock)
     server.broken_loads = set(SIZES)
     follower.start()
     wait_for(lambda: manager.status().loaded == (LARGE,), "the first look at the server")
-    follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
-    wait_for(
-        lambda: (last := manager.status().last_event) and last.phase is Phase.FAILED,
-        "the switch to fail",
-    )
+
+    def fails() -> bool:
+        follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))  # a look drops one
+        last = manager.status().last_event
+        return last is not None and last.phase is Phase.FAILED
+
+    wait_for(fails, "the switch to fail")
     server.broken_loads = set()
     wait_for(lambda: manager.status().switching_to is None, "it to be over")
-    clock.advance(61.0)
-    follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
-    wait_for(lambda: manager.status().model == MEDIUM, "the next decision to be followed")
+
+    def follows() -> bool:
+        clock.advance(61.0)
+        follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
+        return manager.status().model == MEDIUM
+
+    wait_for(follows, "a later decision to be followed")
     follower.stop()
     follower.follow(decision(Kind.UPGRADE, LARGE, MEDIUM))
     assert follower.join(10.0)

@@ -21,7 +21,7 @@ from surge_exporter.runtime.sampler import Serving
 from surge_exporter.scaling.decisions import Decision, Kind, State
 from surge_exporter.scaling.preflight import Operation
 from surge_exporter.scaling.tiers import HardwareTier
-from surge_exporter.snapshot import Answered, HostStatus
+from surge_exporter.snapshot import Answered, HostStatus, SwitchOutcome
 from tests.fakes import FakeClock
 from tests.hosts import sample
 from tests.model_server import LARGE, MEDIUM, SMALL, FakePreflight
@@ -32,7 +32,7 @@ from tests.unit.test_model_manager import decision
 SIZES = {SMALL: 2, MEDIUM: 8, LARGE: 20}
 UP, HALF_UP = decision(Kind.UPGRADE, LARGE, SMALL), decision(Kind.UPGRADE, MEDIUM, SMALL)
 AS_EVER = [  # the start, the look before a switch, the switch, the look after it
-    *("GET /api/ps", "GET /api/ps"),
+    *("GET /api/ps", "GET /api/tags", "GET /api/ps", "GET /api/tags"),
     f"POST /api/generate {MEDIUM}",
     "GET /api/ps",
 ]
@@ -145,7 +145,7 @@ def test_a_server_that_is_not_to_switch_is_only_looked_at(
         "the server to be looked at",
     )
     switching.stop()
-    assert set(server.asked) == {"GET /api/ps"}
+    assert set(server.asked) == {"GET /api/ps", "GET /api/tags"}
     assert server.in_memory == {MEDIUM}
     assert server.log == [f"load {MEDIUM}"]
 
@@ -155,9 +155,10 @@ def test_a_server_that_cannot_say_what_is_loaded_is_not_spoken_for(
 ) -> None:
     openai = ServerConfig(kind=ServerKind.OPENAI, url=server.url)
     configure(switching, msgspec.structs.replace(section(server, switch=False), server=openai))
+    wait_for(lambda: server.asked, "the server to be asked what it has")
     assert switching.serving() == Serving()
     switching.stop()
-    assert server.asked == []
+    assert server.asked == ["GET /v1/models"]
 
 
 def test_a_reload_begins_and_ends_switching(server: FakeOllama, switching: Switching) -> None:
@@ -270,3 +271,101 @@ def test_another_server_begins_once_the_first_one_is_empty(
         wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the other one's to be loaded")
         switching.stop()
         assert (server.in_memory, other.in_memory) == (set(), {MEDIUM})
+
+
+def test_a_server_that_hangs_holds_up_another_one_no_longer_than_a_minute(
+    server: FakeOllama, switching: Switching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "_LONG_SECONDS", 0.0)
+    with ollama(SIZES) as other:
+        configure(switching, section(server, switch=True))
+        server.may_load.clear()
+        wait_for(lambda: serves(switching, LARGE, UP) or server.in_memory == {LARGE}, "the load")
+        configure(switching, section(other, switch=True))
+        wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the other one's to be loaded")
+        configure(switching, section(server, switch=True))
+        assert switching.serving() == Serving(loaded=())
+        server.may_load.set()
+        wait_for(lambda: not other.in_memory, "the other one to be left")
+
+
+@pytest.mark.parametrize(("switches", "later"), [(True, ()), (False, None)])
+def test_until_a_server_is_known_nothing_counts_as_loaded(
+    switching: Switching, later: tuple[str, ...] | None, *, switches: bool
+) -> None:
+    with ollama(SIZES) as gone:
+        known = section(gone, switch=switches)
+    built = switching.prepare(known)
+    assert switching.serving() == Serving()
+    built()
+    wait_for(lambda: (report := switching.serving().report) and report.is_up is False, "a look")
+    assert switching.serving() == Serving(loaded=later)
+
+
+def test_while_a_server_is_looked_at_for_the_first_time_nothing_counts_as_loaded(
+    server: FakeOllama, switching: Switching
+) -> None:
+    server.may_tell.clear()
+    configure(switching, section(server, switch=False))
+    wait_for(lambda: server.asked, "the look to begin")
+    found = switching.serving()
+    assert found == Serving(loaded=())
+    assert found.report is not None
+    assert found.report.is_up is None
+    server.may_tell.set()
+    wait_for(lambda: (report := switching.serving().report) and report.is_up, "its end")
+
+
+def test_while_the_old_configuration_loads_what_it_knows_is_told(
+    server: FakeOllama, switching: Switching
+) -> None:
+    configure(switching, section(server, switch=True))
+    wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the model to be loaded")
+    wait_for(lambda: len(server.asked) == len(AS_EVER), "the look after it")
+    server.may_load.clear()
+    wait_for(lambda: serves(switching, LARGE, UP) or server.in_memory == {LARGE}, "the load")
+    known = section(server, switch=True)
+    for seconds in (31.0, 32.0):
+        thresholds = ThresholdsConfig(drain_seconds=seconds)
+        configure(switching, msgspec.structs.replace(known, thresholds=thresholds))
+        found = switching.serving()
+        assert found == Serving(MEDIUM, 0, ())
+        assert found.report is not None
+        assert (found.report.is_up, found.report.switching_to) == (True, LARGE)
+    server.may_load.set()
+    wait_for(lambda: switching.serving() == Serving(LARGE, 0, (LARGE,)), "it to be found")
+
+
+def test_switches_are_counted_beyond_a_reload_and_failures_too(
+    server: FakeOllama, switching: Switching
+) -> None:
+    def counts() -> dict[tuple[Kind, SwitchOutcome], int]:
+        report = switching.serving().report
+        assert report is not None
+        return {which: count for which, count in report.switches.items() if count}
+
+    known = section(server, switch=True)
+    configure(switching, known)
+    assert counts() == {}
+    wait_for(lambda: serves(switching, MEDIUM, HALF_UP), "the model to be loaded")
+    wait_for(lambda: counts() == {(Kind.UPGRADE, SwitchOutcome.DONE): 1}, "it to be counted")
+    server.broken_loads = {LARGE}
+    longer = ThresholdsConfig(drain_seconds=31.0)
+    configure(switching, msgspec.structs.replace(known, thresholds=longer))
+    both = {(Kind.UPGRADE, outcome): 1 for outcome in SwitchOutcome}
+    wait_for(lambda: serves(switching, LARGE, UP) or counts() == both, "the failure")
+
+
+def test_a_dry_run_that_switches_claims_to_serve_and_to_hold_nothing(
+    server: FakeOllama, switching: Switching, caplog: pytest.LogCaptureFixture
+) -> None:
+    dry = msgspec.structs.replace(section(server, switch=True), server=ServerConfig())
+    configure(switching, dry)
+    with caplog.at_level("INFO"):
+        wait_for(
+            lambda: serves(switching, LARGE, UP) or f"dry run: load {LARGE}" in caplog.text,
+            "it to be told",
+        )
+        wait_for(lambda: "switch done" in caplog.text, "the end of the switch")
+    assert switching.serving() == Serving()
+    assert switching.serving().report is None

@@ -99,12 +99,13 @@ def test_after_a_switch_it_is_looked_at_once_what_became_of_memory() -> None:
     world.tell(story)
 
 
-def test_nothing_is_switched_and_no_answer_cut_where_the_server_is_gone(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("fault", [Fault.UNREACHABLE, Fault.SILENT])
+def test_nothing_is_switched_and_no_answer_cut_where_the_server_is_gone_or_hangs(
+    caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     world = Followed()
     world.serve(LARGE)
-    world.server.fault = Fault.UNREACHABLE
+    world.server.fault = fault
 
     def story() -> None:
         world.scheduler.sleep(1.0)
@@ -146,15 +147,14 @@ def test_a_bug_ends_neither_looks_nor_switches(caplog: pytest.LogCaptureFixture)
     assert "Invalid header value" in caplog.text
 
 
-def test_a_smaller_model_that_can_t_be_loaded_is_tried_ever_more_seldom() -> None:
+def test_a_first_model_that_can_t_be_loaded_is_tried_ever_more_seldom() -> None:
     world = Followed(broken_loads={SMALL: 3, MEDIUM: 3})
-    world.serve(LARGE)
     tries: list[float] = []
 
     def story() -> None:
-        while world.manager.status().model == LARGE:
+        while world.manager.status().model is None:
             before = len(world.events)
-            world.decide(Kind.DOWNGRADE, MEDIUM, LARGE, seconds=2.0)
+            world.decide(Kind.UPGRADE, MEDIUM, SMALL, seconds=2.0)
             if len(world.events) > before and world.told[-1][1] == "started":
                 tries.append(world.clock.monotonic())
 
@@ -163,18 +163,65 @@ def test_a_smaller_model_that_can_t_be_loaded_is_tried_ever_more_seldom() -> Non
     assert [round(pause / 60 - 0.5) for pause in pauses] == [1, 2, 4]
 
 
-def test_a_larger_model_that_can_t_be_loaded_is_not_tried_while_that_is_on_record() -> None:
-    world = Followed(broken_loads={LARGE: 1})
-    world.serve(MEDIUM)
+@pytest.mark.parametrize(("before", "wanted"), [(MEDIUM, LARGE), (LARGE, MEDIUM)])
+def test_a_model_that_can_t_be_loaded_is_not_tried_while_that_is_on_record(
+    before: str, wanted: str
+) -> None:
+    world = Followed(broken_loads={wanted: 1})
+    world.preflight.denied = {SMALL}
+    world.serve(before)
 
     def story() -> None:
-        world.decide(Kind.UPGRADE, LARGE, MEDIUM, seconds=880.0)
-        assert world.server.loaded == [MEDIUM]
-        assert world.server.log.count(f"load {LARGE}") == 1
-        world.decide(Kind.UPGRADE, LARGE, MEDIUM, seconds=100.0)
-        assert world.server.loaded == [LARGE]
+        world.decide(Kind.UPGRADE, wanted, before, seconds=880.0)
+        assert world.server.loaded == [before]
+        assert world.server.log.count(f"load {wanted}") == 1
+        world.decide(Kind.UPGRADE, wanted, before, seconds=100.0)
+        assert world.server.loaded == [wanted]
 
     world.tell(story)
+
+
+def test_models_that_the_server_does_not_have_are_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = Followed()
+    world.server.names = (f"{MEDIUM}:latest", SMALL, "of somebody else")
+    world.server.fault, world.server.is_gone = Fault.UNREACHABLE, True
+
+    def story() -> None:
+        world.scheduler.sleep(2 * LOOK_SECONDS)
+        world.server.is_gone = False
+        world.scheduler.sleep(10 * LOOK_SECONDS)
+
+    world.tell(story)
+    said = [record.message for record in caplog.records if "configured" in record.message]
+    assert said == [
+        f"models are configured that the server does not have server=fake models={LARGE}"
+    ]
+
+
+def test_a_load_that_is_denied_is_asked_for_again_with_each_look_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = Followed()
+    world.serve(SMALL)
+    world.preflight.denied = {LARGE}
+
+    def story() -> None:
+        world.preflight.asked.clear()
+        world.decide(Kind.UPGRADE, LARGE, SMALL, seconds=10 * LOOK_SECONDS)
+        assert (world.server.log, world.events) == ([], [])
+        assert 9 <= len(world.preflight.asked) <= 11
+        world.preflight.denied.clear()
+        world.decide(Kind.UPGRADE, LARGE, SMALL, seconds=LOOK_SECONDS)
+
+    with caplog.at_level(logging.INFO):
+        world.tell(story)
+    assert world.manager.status().model == LARGE
+    said = [record.message for record in caplog.records if "not loaded now" in record.message]
+    assert said == [
+        f"a model is not loaded now model={LARGE} reason=memory is at 93 % of 90 % for {LARGE}"
+    ]
 
 
 def test_a_decision_for_a_model_of_another_configuration_is_none() -> None:
@@ -182,6 +229,21 @@ def test_a_decision_for_a_model_of_another_configuration_is_none() -> None:
     stranger = decision(Kind.UPGRADE, LARGE, SMALL)
     object.__setattr__(stranger, "model", "of yesterday")
     assert not world.manager.follow(stranger)
+
+
+def test_a_follower_that_was_stopped_tries_no_other_model() -> None:
+    world = Followed(broken_loads={MEDIUM: 1})
+    world.serve(LARGE)
+
+    def story() -> None:
+        world.scheduler.sleep(1.0)
+        world.follower.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE))
+        world.scheduler.sleep(15.0)
+        assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}"]
+
+    world.tell(story)
+    assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}"]
+    assert world.manager.status().model == LARGE
 
 
 @pytest.mark.parametrize(("keeps", "left"), [(True, [LARGE]), (False, [])])

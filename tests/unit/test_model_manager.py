@@ -1,5 +1,6 @@
 """The manager with a server, a pre-flight check and a clock that the test holds in its hands."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -357,6 +358,68 @@ def test_a_load_that_fails_is_counted_until_one_goes_well_and_is_no_failed_reque
         assert (found.load_failures, found.requests, found.failures) == (failures, 0, 0)
 
 
+@pytest.mark.parametrize(("before", "wanted"), [(MEDIUM, LARGE), (LARGE, SMALL)])
+def test_what_serves_stays_in_memory_if_the_server_does_not_list_the_model_to_come(
+    before: str, wanted: str
+) -> None:
+    world = World(piece_seconds=20.0)
+    world.serve(before)
+    world.server.names = tuple({SMALL, MEDIUM, LARGE} - {wanted})
+    answers: list[Any] = []
+    world.do(
+        lambda: answers.append(world.manager.generate("hi").model),
+        world.after(1.0, lambda: world.manager.switch(wanted)),
+    )
+    assert answers == [before]
+    assert world.server.log == [f"generate {before}"]
+    assert world.told[-1][1:] == (Phase.FAILED, before, before)
+    said = f"asked for; {wanted} can't be loaded: the server does not list it"
+    assert world.events[-1].reason == said
+    assert world.manager.performance()[wanted].load_failures == 1
+
+
+def test_a_step_down_goes_past_a_model_that_the_server_does_not_list() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.names = (LARGE, f"{SMALL}:latest")
+    world.do(lambda: world.manager.switch(MEDIUM))
+    assert world.server.loaded == [SMALL]
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.DONE, LARGE, SMALL)
+
+
+def test_a_first_model_that_the_server_does_not_list_is_missing() -> None:
+    world = World()
+    world.server.names = ()
+
+    def change() -> None:
+        with pytest.raises(
+            ModelServerError, match=f"models \\({MEDIUM}\\): it is not listed"
+        ) as e:
+            world.manager.switch(MEDIUM)
+        assert e.value.fault is Fault.MISSING
+
+    world.do(change)
+    assert world.server.log == []
+    assert world.told[-1] == (Kind.UPGRADE, Phase.FAILED, None, None)
+
+
+def test_a_server_that_can_t_list_its_models_is_asked_to_load_them() -> None:
+    world = World()
+    world.server.fault, world.server.names = Fault.MISSING, None
+    world.serve(SMALL)
+    assert world.server.loaded == [SMALL]
+    assert world.manager.missing() == ()
+
+
+def test_a_step_down_passes_a_tier_whose_model_could_not_be_loaded_lately() -> None:
+    world = World(broken_loads={MEDIUM: 1})
+    world.serve(LARGE)
+    world.do(lambda: world.manager.switch(MEDIUM), lambda: world.manager.switch(LARGE))
+    world.server.log.clear()
+    world.do(lambda: world.manager.follow(decision(Kind.DOWNGRADE, SMALL, LARGE)))
+    assert world.server.log == [f"unload {LARGE}", f"load {SMALL}"]
+
+
 def test_a_server_that_is_gone_says_nothing_of_its_models() -> None:
     world = World()
     world.serve(MEDIUM)
@@ -392,6 +455,66 @@ def test_if_nothing_can_be_loaded_the_one_before_is_asked_on() -> None:
     assert world.told[-1] == (Kind.DOWNGRADE, Phase.FAILED, LARGE, LARGE)
 
 
+def test_after_a_silent_load_nothing_is_tried_but_to_go_back() -> None:
+    world = World(broken_loads={MEDIUM: 1})
+    world.serve(LARGE)
+    world.server.fault = Fault.SILENT
+    world.do(lambda: world.manager.switch(MEDIUM))
+    assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}", f"load {LARGE}"]
+    assert world.server.unloaded_under[-1] == (MEDIUM, 0)
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.FAILED, LARGE, LARGE)
+
+
+def test_a_server_that_hangs_is_not_asked_for_every_model_in_turn() -> None:
+    world = World(broken_loads={MEDIUM: 1})
+    world.serve(LARGE)
+    world.server.fault, world.server.broken_unloads = Fault.SILENT, {MEDIUM}
+
+    def change() -> None:
+        with pytest.raises(ModelServerError, match="out of memory"):
+            world.manager.switch(MEDIUM)
+
+    world.do(change)
+    assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}"]
+
+
+def test_a_server_that_hangs_is_told_to_unload_nothing() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.fault, world.server.is_gone = Fault.SILENT, True
+
+    def change() -> None:
+        with pytest.raises(ModelServerError, match="Connection refused"):
+            world.manager.switch(MEDIUM)
+
+    world.do(change)
+    assert world.server.log == []
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.FAILED, LARGE, LARGE)
+
+
+def test_what_can_t_be_unloaded_serves_on_and_nothing_is_loaded_beside_it() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.broken_unloads, world.server.fault = {LARGE}, Fault.BUSY
+
+    def change() -> None:
+        with pytest.raises(ModelServerError, match="try again later"):
+            world.manager.switch(MEDIUM)
+
+    world.do(change)
+    assert (world.server.loaded, world.server.log) == ([LARGE], [])
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.FAILED, LARGE, LARGE)
+    assert world.manager.performance() == {}
+
+
+def test_what_was_deleted_from_the_server_stands_in_nobody_s_way() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.broken_unloads, world.server.fault = {LARGE}, Fault.MISSING
+    world.do(lambda: world.manager.switch(MEDIUM))
+    assert world.manager.status().model == MEDIUM
+
+
 def test_decisions_are_followed_one_tier_at_a_time() -> None:
     world = World()
     world.serve(LARGE)
@@ -405,12 +528,64 @@ def test_decisions_are_followed_one_tier_at_a_time() -> None:
     assert len(world.events) == 4
 
 
-def test_an_upgrade_is_followed_though_the_check_waits_for_stabilisation() -> None:
+@pytest.mark.parametrize("serving", [SMALL, None])
+def test_a_larger_or_first_model_is_not_loaded_against_the_check(serving: str | None) -> None:
     world = World()
-    world.serve(SMALL)
+    if serving is not None:
+        world.serve(serving)
     world.preflight.denied = {LARGE}
-    world.do(lambda: world.manager.follow(decision(Kind.UPGRADE, LARGE, SMALL)))
-    assert world.manager.status().model == LARGE
+
+    def follow() -> None:
+        with pytest.raises(DeniedError, match="memory is at 93 %"):
+            world.manager.follow(decision(Kind.UPGRADE, LARGE, SMALL))
+
+    world.do(follow)
+    assert (world.server.log, world.events) == ([], [])
+    assert world.preflight.asked[-1] == (LARGE, Operation.LOAD)
+
+
+def test_a_step_down_from_what_has_left_memory_loads_nothing() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.loaded.clear()
+    world.manager.look()
+    world.preflight.denied = {SMALL, MEDIUM}
+    world.do(lambda: world.manager.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE)))
+    assert (world.server.log, world.server.loaded) == ([], [])
+    assert (world.manager.status().model, world.manager.status().loaded) == (MEDIUM, ())
+    assert world.told[-1] == (Kind.DOWNGRADE, Phase.DONE, LARGE, MEDIUM)
+    assert world.events[-1].reason.endswith(
+        f"{LARGE} is not in memory: {MEDIUM} is loaded on demand"
+    )
+    world.preflight.denied.clear()
+    world.do(lambda: world.manager.generate("hi"))
+    assert world.server.loaded_on_demand == [MEDIUM]
+
+
+def test_a_step_down_loads_its_model_if_an_answer_brought_the_larger_one_back() -> None:
+    world = World()
+    world.serve(LARGE)
+    world.server.loaded.clear()
+    world.manager.look()
+    world.do(lambda: world.manager.generate("hi"))
+    world.server.log.clear()
+    world.do(lambda: world.manager.follow(decision(Kind.DOWNGRADE, MEDIUM, LARGE)))
+    assert world.server.log == [f"unload {LARGE}", f"load {MEDIUM}"]
+    assert world.server.loaded == [MEDIUM]
+
+
+def test_a_larger_model_that_can_t_be_loaded_brings_nothing_back_that_had_left_memory() -> None:
+    world = World(broken_loads={LARGE: 1})
+    world.serve(MEDIUM)
+    world.server.loaded.clear()
+    world.manager.look()
+
+    def follow() -> None:
+        with pytest.raises(ModelServerError, match="out of memory"):
+            world.manager.follow(decision(Kind.UPGRADE, LARGE, MEDIUM))
+
+    world.do(follow)
+    assert (world.server.loaded, world.manager.status().model) == ([], MEDIUM)
 
 
 def test_a_subscriber_that_raises_or_asks_back_harms_nobody() -> None:
@@ -470,6 +645,19 @@ def test_what_serves_stays_if_the_server_has_unloaded_it() -> None:
     world.server.loaded.clear()
     assert world.manager.look()
     assert (world.manager.status().model, world.manager.status().loaded) == (LARGE, ())
+
+
+def test_what_a_look_has_found_otherwise_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    with caplog.at_level(logging.INFO):
+        for loaded in ([LARGE], [LARGE], [], [], [SMALL], [SMALL]):
+            world.server.loaded = loaded
+            world.manager.look()
+    assert [record.message for record in caplog.records] == [
+        f"{LARGE} is in memory already, and serves",
+        f"{LARGE} is no more in memory",
+        f"{SMALL} serves in place of {LARGE}, by somebody else's doing",
+    ]
 
 
 def test_what_somebody_else_has_loaded_in_its_place_serves() -> None:

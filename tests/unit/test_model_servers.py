@@ -83,8 +83,8 @@ def test_a_model_that_ollama_has_not_is_missing(fake: FakeOllama) -> None:
     [
         (Mishap.ERROR, Fault.FAILED, "status 500: llama runner process no longer running"),
         (Mishap.BUSY, Fault.BUSY, "status 503: server busy"),
-        (Mishap.HANG, Fault.FAILED, "silence for 0.4 s"),
-        (Mishap.HANG_MIDWAY, Fault.FAILED, "silence for 0.2 s"),
+        (Mishap.HANG, Fault.SILENT, "silence for 0.4 s"),
+        (Mishap.HANG_MIDWAY, Fault.SILENT, "silence for 0.2 s"),
         (Mishap.HALF, Fault.FAILED, "the answer ended in the middle"),
         (Mishap.NEVER_DONE, Fault.FAILED, "the answer ended before it was done"),
         (Mishap.ERROR_MIDWAY, Fault.FAILED, "an error was encountered"),

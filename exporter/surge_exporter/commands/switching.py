@@ -1,8 +1,9 @@
 """Has the model server watched, and made to follow what the sampler decides, as configured."""
 
 import os
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from surge_exporter.config_scaling import (
     ScalingConfig,
@@ -14,17 +15,19 @@ from surge_exporter.model import Seconds
 from surge_exporter.modelling.connect import API_KEY_VARIABLE, connect
 from surge_exporter.modelling.follower import Follower
 from surge_exporter.modelling.manager import ModelManager
-from surge_exporter.modelling.values import Patience
+from surge_exporter.modelling.values import ManagerStatus, Patience, Phase, ScalingEvent
 from surge_exporter.runtime.clock import Clock
 from surge_exporter.runtime.sampler import Serving
+from surge_exporter.scaling.decisions import Kind
 from surge_exporter.scaling.performance import Performance
 from surge_exporter.scaling.preflight import Operation, Preflight
 from surge_exporter.scaling.tiers import Catalogue
-from surge_exporter.snapshot import Answered, HostStatus
+from surge_exporter.snapshot import Answered, HostStatus, ModelReport, SwitchOutcome
 
 Check = Callable[[str | None, Operation], Answered | None]
 
 _FAREWELL_SECONDS = 1.0
+_OUTCOMES = {Phase.DONE: SwitchOutcome.DONE, Phase.FAILED: SwitchOutcome.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,18 @@ class _Made:
 
     plan: _Plan
     follower: Follower
+    number: int
+    """Of managers, how many there were before."""
+    before: "_Made | None" = None
+    """Who last knew that server, until the follower does."""
 
 
 class Switching:
     """The manager of a running exporter: none where `scaling` neither switches nor names a server.
 
     `prepare`, what it returns, and `stop` are the loop's thread to call; `hear`, `serving` and
-    `performance` the sampler's. They share one reference, `_made`, replaced as a whole.
+    `performance` the sampler's. They share one reference, `_made`, replaced as a whole. Followers
+    count switches, each on its own thread; `_guard` guards the counts.
     """
 
     def __init__(self, check: Check, clock: Clock) -> None:
@@ -58,8 +66,16 @@ class Switching:
         self._check = check
         self._clock = clock
         self._made: _Made | None = None
-        self._last: Follower | None = None
-        """The one that began last: it may be loading still, long after it was told to stop."""
+        self._number = 0
+        self._followers: list[Follower] = []
+        """Who began: those that were told to stop may be loading still, long after."""
+        self._guard = threading.Lock()
+        self._switches: dict[tuple[Kind, SwitchOutcome], int] = {
+            (kind, outcome): 0
+            for kind in Kind
+            for outcome in SwitchOutcome
+            if kind is not Kind.HOLD
+        }
 
     def prepare(self, section: ScalingConfig) -> Callable[[], None]:
         """Return what begins, ends, or begins anew, as the configuration has it.
@@ -73,7 +89,13 @@ class Switching:
         plan, made = _plan(section), self._made
         if plan == (made.plan if made else None):
             return lambda: None
-        begun = None if plan is None else _Made(plan, self._build(plan))
+        if plan is None:
+            return lambda: self._replace(None)
+        self._number += 1
+        known = made if made is None or made.follower.has_looked else made.before
+        if known is not None and known.plan.server != plan.server:
+            known = None
+        begun = _Made(plan, self._build(plan), self._number, known and replace(known, before=None))
         return lambda: self._replace(begun)
 
     def hear(self, status: HostStatus) -> None:
@@ -83,14 +105,33 @@ class Switching:
             made.follower.follow(status.decision)
 
     def serving(self) -> Serving:
-        """Return what the sampler is to know: of a server that is only watched, what it holds."""
+        """Return what the sampler is to know: of a server that is only watched, what it holds.
+
+        Until a server has answered nothing counts as loaded there; of one that was known before,
+        what the new configuration knows, too. A dry run holds no memory, and serves with nothing.
+        """
         made = self._made
-        if made is None:
+        if made is None or made.plan.server.kind is ServerKind.DRY_RUN:
             return Serving()
-        found = made.follower.manager.status()
-        if not made.plan.switches:
-            return Serving(loaded=found.loaded, look=found.look)
-        return Serving(found.model, found.in_flight, found.loaded, found.look)
+        known = made if made.follower.has_looked else made.before
+        if known is None:
+            report = self._report(made, made.follower.manager.status())
+            # Where nobody switches, advice may be followed on another server than was named.
+            nobody_says = not made.plan.switches and report.is_up is False
+            loads = None if nobody_says else ()
+            return Serving(loaded=loads, look=made.number << 32, report=report)
+        found, catalogue = known.follower.manager.status(), made.plan.catalogue
+        loaded = found.loaded
+        if loaded is not None:
+            loaded = tuple(filter(catalogue.find, loaded))
+        serves = made.plan.switches and catalogue.find(found.model) is not None
+        return Serving(
+            model=found.model if serves else None,
+            in_flight=found.in_flight if serves else 0,
+            loaded=loaded,
+            look=(known.number << 32) + found.look,
+            report=self._report(known, found),
+        )
 
     def performance(self) -> Mapping[str, Performance]:
         """Return what the manager has seen of each model; nothing without one."""
@@ -108,9 +149,26 @@ class Switching:
         made, self._made = self._made, begun
         if made is not None:
             made.follower.stop(_keeps(made.plan, begun.plan if begun else None))
+        self._followers = [found for found in self._followers if not found.is_over]
         if begun is not None:
-            begun.follower.start(after=self._last)
-            self._last = begun.follower
+            begun.follower.start(after=tuple(self._followers))
+            self._followers.append(begun.follower)
+
+    def _report(self, of: _Made, found: ManagerStatus) -> ModelReport:
+        with self._guard:
+            switches = dict(self._switches)
+        return ModelReport(
+            is_up=of.follower.is_up,
+            loaded=found.loaded,
+            switching_to=found.switching_to,
+            switches=switches,
+        )
+
+    def _count(self, event: ScalingEvent) -> None:
+        outcome = _OUTCOMES.get(event.phase)
+        if outcome is not None:
+            with self._guard:
+                self._switches[event.kind, outcome] += 1
 
     def _build(self, plan: _Plan) -> Follower:
         names = tuple(spec.name for spec in plan.catalogue.models)
@@ -123,6 +181,8 @@ class Switching:
         manager = ModelManager(
             plan.catalogue, server, self._preflight, patience=patience, clock=self._clock
         )
+        if plan.server.kind is not ServerKind.DRY_RUN:
+            manager.subscribe(self._count)
         return Follower(manager, self._clock)
 
     def _preflight(self, model: str | None, operation: Operation) -> Preflight:

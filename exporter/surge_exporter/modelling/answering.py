@@ -30,7 +30,7 @@ PreflightCheck = Callable[[str | None, Operation], Preflight]
 
 _MOST_ATTEMPTS = 16
 """Each but the last is followed by a switch; no ladder is as long."""
-_AT_FAULT = frozenset({Fault.FAILED, Fault.MISSING})
+_AT_FAULT = frozenset({Fault.FAILED, Fault.MISSING, Fault.SILENT})
 """What another model may do better; see `Fault`."""
 
 _Given = TypeVar("_Given")

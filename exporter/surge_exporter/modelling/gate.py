@@ -3,38 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol
 
 from surge_exporter.model import Seconds
+from surge_exporter.modelling.turn import Turn
 from surge_exporter.modelling.values import NotNowError, Patience
 from surge_exporter.runtime.clock import Clock
-
-
-class Turn(Protocol):
-    """A lock that can be waited on, as `threading.Condition` is; tests have one of their own."""
-
-    def __enter__(self) -> bool:
-        """Take the lock."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        """Give it back."""
-        ...
-
-    def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Give the lock up until something holds, or for so many seconds; say whether it does."""
-        ...
-
-    def notify_all(self) -> None:
-        """Have everybody look again who waits."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +49,17 @@ class GateStatus:
     begun: int
     """How many answers were."""
 
+    def news(self, before: "GateStatus") -> Iterator[str]:
+        """Yield what a look has shown to be otherwise than before, in words."""
+        for name in sorted((before.loaded or frozenset()) - (self.loaded or frozenset())):
+            yield f"{name} is no more in memory"
+        if self.current == before.current:
+            return
+        if before.current is None:
+            yield f"{self.current} is in memory already, and serves"
+        else:
+            yield f"{self.current} serves in place of {before.current}, by somebody else's doing"
+
 
 class Gate:
     """Lets answers begin while nothing is switched, and switches one at a time.
@@ -97,6 +81,7 @@ class Gate:
         self._loaded: frozenset[str] | None = None
         self._changes = 0
         self._begun = 0
+        self._seen_at: int | None = None
 
     def status(self) -> GateStatus:
         """Return what is going on."""
@@ -201,12 +186,21 @@ class Gate:
             if self._loaded is not None:
                 self._loaded -= {model}
 
-    def serve(self, model: str | None) -> None:
-        """Let a model that was loaded serve from the end of the switch on, or none."""
+    def has_left(self, model: str) -> bool:
+        """Say whether a model is not in memory: a look has shown so, and no answer came since.
+
+        Only who is switching may call this, after `drain`.
+        """
+        with self._turn:
+            is_absent = self._loaded is not None and model not in self._loaded
+            return is_absent and self._begun == self._seen_at
+
+    def serve(self, model: str | None, *, is_loaded: bool = True) -> None:
+        """Let a model serve from the end of the switch on, or none."""
         with self._turn:
             self._current = model
             self._distrusted = None
-            if self._loaded is not None and model is not None:
+            if self._loaded is not None and model is not None and is_loaded:
                 self._loaded |= {model}
 
     def learn(
@@ -224,6 +218,7 @@ class Gate:
                 return self._status()
             self._changes += 1
             self._loaded = loaded
+            self._seen_at = None if since.in_flight else since.begun
             idle = not since.in_flight and self._begun == since.begun
             if idle and largest is not None and self._current not in loaded:
                 self._current = largest

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 
 from surge_exporter.modelling.answering import Answering, PreflightCheck, Stream
 from surge_exporter.modelling.events import Announcer, Subscriber
-from surge_exporter.modelling.gate import Gate, Turn
+from surge_exporter.modelling.gate import Gate
 from surge_exporter.modelling.ladder import Ladder
+from surge_exporter.modelling.loading import Loader
 from surge_exporter.modelling.record import Record
 from surge_exporter.modelling.switching import Switcher
+from surge_exporter.modelling.turn import Turn
 from surge_exporter.modelling.values import Answer, DeniedError, ManagerStatus, Patience
 from surge_exporter.runtime.clock import Clock, SystemClock
 from surge_exporter.runtime.model_servers.protocol import GenerateOptions, ModelServer
@@ -47,11 +49,17 @@ class ModelManager:
         self._gate = Gate(turn or threading.Condition(), self._clock, self._patience)
         self._record = Record(self._clock)
         self._announcer = Announcer()
-        self._switcher = Switcher(
+        self._loader = Loader(
             server=server,
             ladder=self._ladder,
             gate=self._gate,
             record=self._record,
+            may_load=self._may_load,
+        )
+        self._switcher = Switcher(
+            loader=self._loader,
+            ladder=self._ladder,
+            gate=self._gate,
             announcer=self._announcer,
             may_load=self._may_load,
             clock=self._clock,
@@ -88,9 +96,20 @@ class ModelManager:
         if after.loaded == loaded:
             for name in names:
                 self._record.add_load(name, failed=False)
-        if after.current != before.current and after.changes == before.changes + 1:
-            _log.info("another model serves from=%s to=%s", before.current, after.current)
+        if after.changes == before.changes + 1:
+            for news in after.news(before):
+                _log.info("%s", news)
         return (after.current, after.loaded) != (before.current, before.loaded)
+
+    def missing(self) -> tuple[str, ...]:
+        """Ask the server which of the models it does not have; none where it can't say.
+
+        Raises:
+            ModelServerError: nobody answers.
+        """
+        listed = self._loader.listed()
+        models = self._ladder.catalogue.models
+        return () if listed is None else tuple(m.name for m in models if m not in listed)
 
     def select(self) -> ModelSpec:
         """Return the model that would best serve now; nothing is switched.
@@ -143,33 +162,41 @@ class ModelManager:
     def would_follow(self, decision: Decision) -> bool:
         """Say whether a decision asks for a model that does not serve yet, and might.
 
-        A larger one does not while it is on record that it could not be loaded: each try takes
-        what serves out of memory.
+        It does not while it is on record that it could not be loaded: each try takes what serves
+        out of memory.
         """
         current, wanted = self._gate.status().current, decision.model
         if wanted == current or self._ladder.catalogue.find(wanted) is None:  # after a reload
             return False
-        known = self._record.performance().get(str(wanted))
-        is_upgrade = current is not None and self._ladder.is_smaller(current, than=str(wanted))
-        return not (is_upgrade and known is not None and known.load_failures)
+        return current is None or not self._record.fails(str(wanted))
 
-    def follow(self, decision: Decision) -> bool:
+    def follow(self, decision: Decision, *, goes_on: Callable[[], bool] = lambda: True) -> bool:
         """Do what a decision says; return whether there was anything to do.
 
         Down it goes by one tier at most, past tiers that the pre-flight check does not allow;
-        the next decision says whether to go on. Up it goes as decided: stabilisation, which the
-        check goes by too, begins with the decision.
+        the next decision says whether to go on. If what serves has left memory, its successor
+        is only chosen: loading it would free nothing, and take some. Up it goes as decided, if
+        the check allows it still: memory may have gone that no look at the server shows. Once
+        `goes_on` says no, no other model is tried in place of one that can't be loaded.
 
         Raises:
+            DeniedError: it does not.
             ModelServerError: no model could be loaded; the one before is asked on.
         """
         current = self._gate.status().current
         if not self.would_follow(decision):
             return False
         target = self._step(current, self._ladder.find(str(decision.model)))
-        kind = Kind.CASCADE if decision.kind is Kind.CASCADE else None
+        is_down = current is not None and not self._ladder.is_smaller(current, than=target)
+        if not is_down and not (verdict := self._preflight(target, Operation.LOAD)).allowed:
+            raise DeniedError(verdict)
         return self._switcher.switch(
-            target, decision.reason, wanted=lambda found: found == current, kind=kind
+            target,
+            decision.reason,
+            wanted=lambda found: found == current,
+            kind=Kind.CASCADE if decision.kind is Kind.CASCADE else None,
+            may_wait=is_down,
+            goes_on=goes_on,
         )
 
     def release(self) -> None:
@@ -211,8 +238,9 @@ class ModelManager:
         if current is None or not self._ladder.is_smaller(target.name, than=current):
             return target.name
         passed = {target.tier, self._ladder.find(current).tier}
-        return next(
-            model.name
-            for model in self._ladder.smaller(current)
-            if model == target or (model.tier not in passed and self._may_load(model.name))
-        )
+
+        def may_serve(model: ModelSpec) -> bool:
+            is_between = model.tier not in passed and not self._record.fails(model.name)
+            return model == target or (is_between and self._may_load(model.name))
+
+        return next(filter(may_serve, self._ladder.smaller(current))).name

@@ -30,6 +30,11 @@ class Record:
             if failed or model in self._outcomes:
                 self._outcomes.setdefault(model, Outcomes(model)).add_load(now, failed=failed)
 
+    def fails(self, model: str) -> bool:
+        """Say whether a model could not be loaded lately, and was not found in memory since."""
+        known = self.performance().get(model)
+        return known is not None and known.load_failures > 0
+
     def performance(self) -> Mapping[str, Performance]:
         """Return what each model did in the window."""
         now = self._clock.now()

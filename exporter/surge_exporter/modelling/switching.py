@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import takewhile
 
 from surge_exporter.modelling.events import Announcer
 from surge_exporter.modelling.gate import Gate
 from surge_exporter.modelling.ladder import Ladder
-from surge_exporter.modelling.record import Record
+from surge_exporter.modelling.loading import Loader
 from surge_exporter.modelling.values import Phase, ScalingEvent
 from surge_exporter.runtime.clock import Clock
-from surge_exporter.runtime.model_servers.protocol import Fault, ModelServer, ModelServerError
+from surge_exporter.runtime.model_servers.protocol import ModelServerError
 from surge_exporter.scaling.decisions import Kind
 
 _log = logging.getLogger(__name__)
@@ -25,18 +26,16 @@ class Switcher:
     def __init__(
         self,
         *,
-        server: ModelServer,
+        loader: Loader,
         ladder: Ladder,
         gate: Gate,
-        record: Record,
         announcer: Announcer,
         may_load: Callable[[str], bool],
         clock: Clock,
     ) -> None:
-        self._server = server
+        self._loader = loader
         self._ladder = ladder
         self._gate = gate
-        self._record = record
         self._announcer = announcer
         self._may_load = may_load
         self._clock = clock
@@ -53,10 +52,21 @@ class Switcher:
         *,
         wanted: Callable[[str | None], bool],
         kind: Kind | None = None,
+        may_wait: bool = False,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> bool:
         """Switch, if that is still wanted once no other switch is going on; say whether it was.
 
         Where the model can't be loaded, the next one of the ladder is.
+
+        Args:
+            model: the one to serve.
+            reason: why, for the event.
+            wanted: is asked, of what serves, whether to switch after all.
+            kind: what the event is to say, where it is not for the sizes to say.
+            may_wait: if what serves is not in memory, neither need its successor be: the first
+                request loads it.
+            goes_on: says whether to try another model after one that can't be loaded.
 
         Raises:
             ModelServerError: no model could be loaded; the one before is asked on.
@@ -66,7 +76,8 @@ class Switcher:
                 if going is None:
                     return False
                 kind = kind or self._ladder.kind(going.was, model)
-                self._switch(self._event(kind, going.was, model, reason))
+                event = self._event(kind, going.was, model, reason)
+                self._switch(event, may_wait=may_wait, goes_on=goes_on)
                 return True
         finally:
             self._announcer.tell()
@@ -93,61 +104,34 @@ class Switcher:
         with self._gate.switching(None, lambda current: current is not None) as going:
             if going is not None:
                 self._gate.drain()
-                self._unload(str(going.was))
+                self._loader.unload(str(going.was))
                 self._gate.serve(None)
 
-    def _switch(self, event: ScalingEvent) -> None:
+    def _switch(self, event: ScalingEvent, *, may_wait: bool, goes_on: Callable[[], bool]) -> None:
         self._note(event)
         self._announcer.tell()  # readers may want to know before the drain is over
-        drained = self._gate.drain()
-        event = replace(event, drained_seconds=drained.seconds, cut=drained.cut)
-        was, wanted = event.was, event.model
+        was, wanted = event.was, str(event.model)
+        faults: list[str] = []
         try:
-            model, faults = self._load(str(wanted), was)
+            candidates = self._loader.candidates(wanted, was, faults)
+            model = next(candidates).name
+            if model != was:  # or no answer is to be cut: there is nobody to take over
+                drained = self._gate.drain()
+                event = replace(event, drained_seconds=drained.seconds, cut=drained.cut)
+                if may_wait and was is not None and self._gate.has_left(was):
+                    faults.append(f"{was} is not in memory: {model} is loaded on demand")
+                    self._gate.serve(model, is_loaded=False)
+                else:
+                    others = takewhile(lambda _: goes_on(), candidates)
+                    model = self._loader.load(model, others, was, faults)
+                    self._gate.serve(model)
         except ModelServerError as error:
             reason = f"{event.reason}; {error}"
             self._note(replace(event, phase=Phase.FAILED, model=was, reason=reason))
             raise
-        self._gate.serve(model)
         phase = Phase.FAILED if model == was else Phase.DONE
         reason = "; ".join((event.reason, *faults))
         self._note(replace(event, phase=phase, model=model, reason=reason))
-
-    def _load(self, wanted: str, was: str | None) -> tuple[str, list[str]]:
-        """Load a model, or the next one that can be; return it, and why others can't.
-
-        What served goes first: a model that is to replace it may need its memory.
-        """
-        faults: list[str] = []
-        if was is not None:
-            self._unload(was)
-        last: ModelServerError | None = None
-        for spec in self._ladder.to_try(wanted, was):
-            if spec.name not in (wanted, was) and not self._may_load(spec.name):
-                continue
-            try:
-                self._server.load(spec.name)
-            except ModelServerError as error:
-                last = error
-                faults.append(f"{spec.name} can't be loaded: {error.came}")
-                if error.fault is Fault.UNREACHABLE:
-                    break
-                self._record.add_load(spec.name, failed=True)
-                if error.fault is Fault.FAILED and spec.name != was:
-                    self._unload(spec.name)  # one that was only too slow may still come
-            else:
-                self._record.add_load(spec.name, failed=False)
-                return spec.name, faults
-        assert last is not None  # noqa: S101 - one at least was tried
-        raise last
-
-    def _unload(self, model: str) -> None:
-        try:
-            self._server.unload(model)
-        except ModelServerError as error:
-            _log.warning("unload failed model=%s error=%s", model, error)
-        else:
-            self._gate.unloaded(model)
 
     def _event(self, kind: Kind, was: str | None, model: str, reason: str) -> ScalingEvent:
         now = self._clock.now()

@@ -44,7 +44,7 @@ class Phase(StrEnum):
     STARTED = "started"
     DONE = "done"
     FAILED = "failed"
-    """Nothing could be loaded: what served before is asked on, and loaded on demand."""
+    """What served before is asked on: it stays, was loaded again, or will be on demand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +99,10 @@ class NotNowError(Exception):
 
 
 class DeniedError(NotNowError):
-    """The pre-flight check allows neither the model that serves nor a smaller one."""
+    """The pre-flight check allows neither the model that serves, or is to, nor a smaller one."""
 
     def __init__(self, preflight: Preflight) -> None:
-        """Take the check's answer for the model that serves."""
+        """Take the check's answer for that model."""
         super().__init__(preflight.reason, preflight.retry_after_seconds)
         self.preflight = preflight
 

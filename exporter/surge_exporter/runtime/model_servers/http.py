@@ -123,7 +123,7 @@ class Http:
             raise self.fault(Fault.UNREACHABLE, asked, _reason(error)) from error
         except exceptions.ReadTimeoutError as error:
             silent = self._silence(wait, answered=answer is not None)
-            raise self.fault(Fault.FAILED, asked, f"silence for {silent:g} s") from error
+            raise self.fault(Fault.SILENT, asked, f"silence for {silent:g} s") from error
         except exceptions.SSLError as error:
             raise self.fault(Fault.UNREACHABLE, asked, _reason(error)) from error
         except (exceptions.HTTPError, OSError) as error:

@@ -55,11 +55,14 @@ class Ollama:
 
     def load(self, model: str) -> None:
         """Load a model by a request without a prompt."""
-        self._keep(model, self._keep_alive)
+        self._keep(model, self._keep_alive, slow=True)
 
     def unload(self, model: str) -> None:
-        """Unload a model; answers that it is giving are finished first."""
-        self._keep(model, 0)
+        """Unload a model: once answers that it is giving are finished, which nobody waits for.
+
+        So a server that does not say at once that it will hangs.
+        """
+        self._keep(model, 0, slow=False)
 
     def generate(
         self, model: str, prompt: str, options: GenerateOptions
@@ -87,9 +90,9 @@ class Ollama:
                     return
         raise self._http.fault(Fault.FAILED, asked, "the answer ended before it was done")
 
-    def _keep(self, model: str, keep_alive: str | int) -> None:
+    def _keep(self, model: str, keep_alive: str | int, *, slow: bool) -> None:
         body = {"model": model, "keep_alive": keep_alive, "stream": False}
-        found = self._http.ask("POST", _GENERATE, body, slow=True)
+        found = self._http.ask("POST", _GENERATE, body, slow=slow)
         if not found.get("done"):
             asked = f"POST {_GENERATE} ({model}, keep_alive {keep_alive})"
             raise self._http.fault(Fault.FAILED, asked, f"expected done, got {found!r:.80}")

@@ -24,7 +24,13 @@ class Fault(StrEnum):
     MISSING = "missing"
     """The server does not have the model."""
     FAILED = "failed"
-    """The model broke, went silent, or ended in the middle."""
+    """The model broke, or ended in the middle."""
+    SILENT = "silent"
+    """No answer, or no more of it, in time: the model is too slow, or the whole server hangs."""
+
+
+GONE = frozenset({Fault.UNREACHABLE, Fault.SILENT})
+"""What says, of a question that any server answers at once, that nobody is there."""
 
 
 class ModelServerError(Exception):
