@@ -14,7 +14,8 @@ from surge_exporter.scaling.preflight import answer
 from surge_exporter.scaling.resources import GIB, Gpu, Sample
 from surge_exporter.scaling.scaler import Advice, Decision, Inputs, Kind, Settings, State, step
 from surge_exporter.scaling.stabilize import advise, smallest
-from surge_exporter.scaling.tiers import Catalogue, Held, ModelSpec, is_eligible
+from surge_exporter.scaling.tiers import Catalogue, ModelSpec, is_eligible
+from surge_exporter.scaling.view import View
 
 _TOTAL = 32 * GIB
 _FULL = _TOTAL // 11
@@ -125,20 +126,11 @@ def _live(catalogue: Catalogue, life: Iterable[Happening]) -> Iterator[_Moment]:
 
 
 def _fits(spec: ModelSpec, before: State, inputs: Inputs, catalogue: Catalogue) -> bool:
-    """Say whether a model fits beside what is loaded, by what a server says if it does."""
-    served, recommended = catalogue.find(inputs.serving), catalogue.find(before.model)
-    if inputs.loaded is None and (served is None or before.watched is not None):
-        watched = watch(before.watched, served or recommended, inputs.sample)
-        held = Held(bytes=watched.held_bytes, on_gpu=watched.on_gpu)
-    elif inputs.loaded is None:
-        held = Held.by(served)
-    else:
-        there = [m for m in catalogue.models if m.name in inputs.loaded]
-        if spec in there and (inputs.sample.gpus or not spec.needs_gpu):
-            return True
-        gone = [m for m in there if m == served or served is None]
-        held = Held.by(max(gone, key=lambda m: m.memory_bytes, default=None))
-    return is_eligible(spec, inputs.sample, held=held, margin_ratio=0.1).ok
+    """Say whether a model fits beside what is loaded; how much that holds is tested elsewhere."""
+    view = View.of(before, inputs, Settings(catalogue=catalogue))
+    is_there = spec.name in (inputs.loaded or ()) and (inputs.sample.gpus or not spec.needs_gpu)
+    held = view.watched.held
+    return bool(is_there) or is_eligible(spec, inputs.sample, held=held, margin_ratio=0.1).ok
 
 
 def _rank(catalogue: Catalogue, tier: str | None) -> int:

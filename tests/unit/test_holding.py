@@ -146,3 +146,36 @@ def test_after_a_step_down_that_was_followed_only_the_smaller_model_gives_up_mem
     assert life.state.watched is not None
     assert life.state.watched.held.bytes == 8 * GIB
     assert life.state.watched.beyond_bytes == pytest.approx(7.1 * GIB)
+
+
+def test_who_follows_an_upgrade_is_not_stepped_down_from_before_the_next_look() -> None:
+    life = Life(_ON_GPU)
+    life.steps(_gpu_samples([_BASE + 8.0] * 400), loaded=("medium",), look=1)
+    assert life.state.tier == "large"
+    followed = list(_gpu_samples(_loaded(20.0), begin=800.0))
+    assert _kinds(life.steps(followed, loaded=("medium",), look=1)) == []
+    looked = list(_gpu_samples(_loaded(600.0), begin=820.0))
+    assert _kinds(life.steps(looked, loaded=("large",), look=2)) == []
+
+
+def test_a_model_that_came_back_right_after_a_look_is_not_thrown_out() -> None:
+    life = Life(_ON_GPU)
+    life.steps(_gpu_samples([*_empty(10.0), *_loaded(100.0)]), serving="large", loaded=("large",))
+    gone = list(_gpu_samples(_empty(20.0), begin=110.0))
+    life.steps(gone, serving="large", loaded=("large",))
+    back = list(_gpu_samples(_loaded(28.0), begin=130.0))
+    decisions = life.steps(back, serving="large", loaded=(), look=1)
+    assert _kinds(decisions) == []
+    assert life.state.tier == "large"
+
+
+def test_what_is_not_loaded_and_would_fill_memory_is_stepped_down_from() -> None:
+    life = Life(Settings(catalogue=catalogue(spec("small", 2.0), spec("medium", 8.0))))
+    life.step(sample(available=14.0, total=16.0), serving="medium", loaded=("medium",))
+    idle = sample(2.0, available=14.0, total=16.0)
+    life.step(idle, serving="medium", loaded=(), look=1)
+    assert life.state.tier == "medium"
+    short = sample(4.0, available=10.0, total=16.0)
+    decision = life.step(short, serving="medium", loaded=(), look=2)
+    assert decision.recommended == "small"
+    assert "with medium memory would be 92.5 % used" in decision.reason

@@ -115,7 +115,7 @@ class Switching:
             return Serving()
         known = made if made.follower.has_looked else made.before
         if known is None:
-            report = self._report(made, made.follower.manager.status())
+            report = self._report(made.follower.manager.status(), is_up=made.follower.is_up)
             # Where nobody switches, advice may be followed on another server than was named.
             nobody_says = not made.plan.switches and report.is_up is False
             loads = None if nobody_says else ()
@@ -130,7 +130,7 @@ class Switching:
             in_flight=found.in_flight if serves else 0,
             loaded=loaded,
             look=(known.number << 32) + found.look,
-            report=self._report(known, found),
+            report=self._report(found, is_up=_is_up(made, known)),
         )
 
     def performance(self) -> Mapping[str, Performance]:
@@ -154,11 +154,11 @@ class Switching:
             begun.follower.start(after=tuple(self._followers))
             self._followers.append(begun.follower)
 
-    def _report(self, of: _Made, found: ManagerStatus) -> ModelReport:
+    def _report(self, found: ManagerStatus, *, is_up: bool | None) -> ModelReport:
         with self._guard:
             switches = dict(self._switches)
         return ModelReport(
-            is_up=of.follower.is_up,
+            is_up=is_up,
             loaded=found.loaded,
             switching_to=found.switching_to,
             switches=switches,
@@ -198,6 +198,12 @@ class Switching:
             tier=None,
             recommended_model=None,
         )
+
+
+def _is_up(made: _Made, known: _Made) -> bool | None:
+    """Return whether the server answers; of who is over, only what nobody after it has found."""
+    newest = made.follower.is_up
+    return known.follower.is_up if newest is None else newest
 
 
 def _plan(section: ScalingConfig) -> _Plan | None:

@@ -189,14 +189,22 @@ class Follower:
             return decision
 
     def _wait_for_predecessors(self) -> None:
-        """Wait as long as it takes: each request of them has a timeout, of minutes for a load."""
+        """Wait as long as it takes: each request of them has a timeout, of minutes for a load.
+
+        Those of other servers are waited for a minute together.
+        """
         others, self._before = self._before, ()
-        server = self.manager.status().server
-        for other in others:
-            if not other.join(_LONG_SECONDS):
-                _log.warning("the last switch of the old configuration is still going on")
-                if other.manager.status().server == server:
-                    other.join()
+        server, began = self.manager.status().server, self._clock.monotonic()
+        late = [
+            other
+            for other in others
+            if not other.join(max(0.0, began + _LONG_SECONDS - self._clock.monotonic()))
+        ]
+        if late:
+            _log.warning("the last switch of the old configuration is still going on")
+        for other in late:
+            if other.manager.status().server == server:
+                other.join()
 
     def _leave(self) -> None:
         model = self.manager.status().model

@@ -48,14 +48,7 @@ class View:
         current = settings.catalogue.find(state.model)
         is_told = inputs.loaded is not None or served is not None
         loaded = _loaded(inputs, settings.catalogue, served) if is_told else current
-        is_news = inputs.told != state.told and (
-            inputs.loaded is not None or (is_told and state.watched is None)
-        )
-        watched = (
-            told(loaded, current, inputs.sample)
-            if is_news
-            else watch(state.watched, loaded or current, inputs.sample)
-        )
+        watched = _watched(state, inputs, current, loaded, catalogue=settings.catalogue)
         arrived_at = _arrived_at(state, inputs, current, watched)
         return cls(
             state=state,
@@ -100,10 +93,15 @@ class View:
         return "a larger model may still be loaded" if is_there and is_early else None
 
     def demands(self) -> list[Demand]:
-        """Return what demands a smaller model; not to fit at all is the first of it."""
+        """Return what demands a smaller model; not to fit at all is the first of it.
+
+        One that a server does not hold has to fit as what is loaded anew.
+        """
         if self.current is None:
             return []
         lost = [Demand(reason, of_host=False) for reason in self.misfit(self.current)]
+        if self.inputs.loaded is not None and self.arrived_at is None:
+            lost += [Demand(reason, of_host=True) for reason in self.overfilling(self.current)]
         return lost + demands(self.current, self.inputs, self.settings, self.outlook)
 
     def troubles(self, spec: ModelSpec) -> list[str]:
@@ -219,6 +217,36 @@ def _loaded(inputs: Inputs, catalogue: Catalogue, served: ModelSpec | None) -> M
         return served if inputs.loaded is None or served.name in inputs.loaded else None
     known = [spec for name in inputs.loaded or () if (spec := catalogue.find(name))]
     return max(known, key=lambda spec: spec.memory_bytes, default=None)
+
+
+def _watched(
+    state: State,
+    inputs: Inputs,
+    current: ModelSpec | None,
+    loaded: ModelSpec | None,
+    *,
+    catalogue: Catalogue,
+) -> Watched:
+    """Return what is held: as a server says if that is news, else by what became of memory.
+
+    A model that was there, and is not by a look, may have come back between that and the sample:
+    if as much went as half of it, that is the model, until the next look says otherwise.
+    """
+    sample, before = inputs.sample, state.watched
+    is_said = inputs.loaded is not None or (loaded is not None and before is None)
+    if not is_said or inputs.told in {None, state.told}:
+        is_larger = loaded is None or (
+            current is not None and catalogue.rank(current.tier) > catalogue.rank(loaded.tier)
+        )
+        return watch(before, current if is_larger else loaded, sample)
+    said = told(loaded, current, sample)
+    was_listed = state.told is not None and state.told.loaded is not None
+    if loaded is not None or current is None or before is None:
+        return said
+    if not was_listed or state.arrived_at is None:
+        return said
+    came = watch(before._replace(held_bytes=0, beyond_bytes=0, named_bytes=0), current, sample)
+    return came if 2 * came.held_bytes >= current.memory_bytes else said
 
 
 def _arrived_at(
