@@ -33,6 +33,10 @@ class Watched(NamedTuple):
         """The part of it that a server knows of: the rest may be somebody else's."""
         return Held(bytes=min(self.held_bytes, self.named_bytes), on_gpu=self.on_gpu)
 
+    def holds(self, spec: ModelSpec) -> bool:
+        """Say whether a model seems to be there: half of it is taken for all."""
+        return 2 * self.held_bytes >= spec.memory_bytes
+
 
 def told(loaded: ModelSpec | None, spec: ModelSpec | None, sample: Sample) -> Watched:
     """Return what a model holds that was just said to be loaded.
@@ -44,12 +48,6 @@ def told(loaded: ModelSpec | None, spec: ModelSpec | None, sample: Sample) -> Wa
     total, free = device_bytes(sample, on_gpu=on_gpu), free_bytes(sample, on_gpu=on_gpu)
     held = loaded.memory_bytes if loaded is not None else 0
     return Watched(on_gpu, total, free, held, named_bytes=held)
-
-
-def unwatched(spec: ModelSpec, sample: Sample) -> Watched:
-    """Return that a model holds nothing yet."""
-    free = free_bytes(sample, on_gpu=spec.needs_gpu)
-    return Watched(spec.needs_gpu, device_bytes(sample, on_gpu=spec.needs_gpu), free, 0)
 
 
 def watch(before: Watched | None, spec: ModelSpec | None, sample: Sample) -> Watched:

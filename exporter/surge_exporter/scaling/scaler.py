@@ -14,7 +14,7 @@ from surge_exporter.scaling.decisions import (
     Switch,
     Thresholds,
 )
-from surge_exporter.scaling.holding import Watched, unwatched
+from surge_exporter.scaling.holding import Watched, told
 from surge_exporter.scaling.observe import observe
 from surge_exporter.scaling.pressure import Demand, spoken
 from surge_exporter.scaling.stabilize import LEAST_SECONDS, advise, patience, smallest
@@ -71,7 +71,7 @@ def _watched(view: View, after: State) -> Watched:
     """Return what is known of the memory that the model recommended from now on would go to."""
     spec = view.settings.catalogue.find(after.model)
     is_other_device = spec is not None and spec.needs_gpu != view.watched.on_gpu
-    return unwatched(spec, view.inputs.sample) if spec and is_other_device else view.watched
+    return told(None, spec, view.inputs.sample) if is_other_device else view.watched
 
 
 def _begin(view: View) -> _Outcome:

@@ -166,7 +166,7 @@ class View:
             for spec in self.settings.catalogue.of_tier(tier)
             if next(self.misfit(spec), None) is None and not self.is_unloadable(spec)
         ]
-        return sorted(found, key=lambda spec: (spec != self.loaded, self._does_badly(spec)))
+        return sorted(found, key=lambda spec: (spec != self.loaded, bool(self.troubles(spec))))
 
     def is_unloadable(self, spec: ModelSpec) -> bool:
         """Say whether a model that is not in memory could not be loaded when it was tried."""
@@ -178,9 +178,6 @@ class View:
         needed = spec.memory_bytes * (1.0 + self.settings.thresholds.margin_ratio)
         return needed <= largest_device(spec, self.inputs.sample)
 
-    def _does_badly(self, spec: ModelSpec) -> bool:
-        return bool(self.troubles(spec))
-
     def _is_in_memory(self, spec: ModelSpec) -> bool:
         """Say whether a server holds a model, on a machine that could: a GPU may have gone.
 
@@ -188,7 +185,7 @@ class View:
         """
         if spec.name not in (self.inputs.loaded or ()):
             return False
-        is_gone = spec == self.loaded and 2 * self.watched.held_bytes < spec.memory_bytes
+        is_gone = spec == self.loaded and not self.watched.holds(spec)
         return not is_gone and spec.memory_bytes <= largest_device(spec, self.inputs.sample)
 
 
@@ -246,19 +243,17 @@ def _watched(
     if not was_listed or state.arrived_at is None:
         return said
     came = watch(before._replace(held_bytes=0, beyond_bytes=0, named_bytes=0), current, sample)
-    return came if 2 * came.held_bytes >= current.memory_bytes else said
+    return came if came.holds(current) else said
 
 
 def _arrived_at(
     state: State, inputs: Inputs, current: ModelSpec | None, watched: Watched
 ) -> UnixSeconds | None:
-    """Return since when what is recommended is in memory; half of it is taken for all."""
+    """Return since when what is recommended is in memory; None if it does not seem to be."""
     if current is None:
         return None
     is_said = current.name in (inputs.loaded or ())
-    is_held = (
-        watched.on_gpu == current.needs_gpu and 2 * watched.held_bytes >= current.memory_bytes
-    )
+    is_held = watched.on_gpu == current.needs_gpu and watched.holds(current)
     if not (is_said or is_held):
         return None
     return inputs.sample.at if state.arrived_at is None else state.arrived_at
