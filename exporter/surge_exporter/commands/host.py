@@ -1,14 +1,13 @@
 """A look at the host by a command, which no sampler has watched before."""
 
-import os
-
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config import Config
-from surge_exporter.config_scaling import ServerKind
-from surge_exporter.modelling.connect import API_KEY_VARIABLE, connect
+from surge_exporter.config_scaling import ServerConfig, ServerKind
+from surge_exporter.modelling.connect import connect_configured
 from surge_exporter.modelling.ladder import Ladder
 from surge_exporter.runtime.cgroup import Cgroup
 from surge_exporter.runtime.clock import QueueWaker, SystemClock
+from surge_exporter.runtime.model_servers.protocol import ModelServer
 from surge_exporter.runtime.resources import SETTLE_SECONDS, Resources
 from surge_exporter.scaling.resources import Sample
 from surge_exporter.scaling.tiers import Catalogue
@@ -30,6 +29,18 @@ def look(config: Config) -> Sample:
         resources.close()
 
 
+def model_server(section: ServerConfig, models: tuple[str, ...] = ()) -> ModelServer:
+    """Return the configured model server; `models` are what a dry run claims to have.
+
+    Raises:
+        Fault: its URL can't be used.
+    """
+    try:
+        return connect_configured(section, models)
+    except ValueError as error:
+        raise Fault(str(error), USAGE_ERROR) from error
+
+
 def loaded(config: Config, catalogue: Catalogue) -> tuple[str, ...] | None:
     """Return the models that the configured server has in memory, the largest first.
 
@@ -42,11 +53,5 @@ def loaded(config: Config, catalogue: Catalogue) -> tuple[str, ...] | None:
     section = config.scaling.server
     if section.kind is ServerKind.DRY_RUN:
         return None
-    try:
-        server = connect(section.kind, section.url, api_key=os.environ.get(API_KEY_VARIABLE))
-    except ValueError as error:
-        raise Fault(f"scaling.server.url: {error}", USAGE_ERROR) from error
-    running, ladder = server.running(), Ladder(catalogue)
-    if running is None:
-        return None
-    return ladder.by_size(spec.name for found in running if (spec := ladder.known(found.name)))
+    running = model_server(section).running()
+    return None if running is None else Ladder(catalogue).in_memory(running)

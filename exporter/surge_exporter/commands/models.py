@@ -1,7 +1,6 @@
 """`models`: what the model server has, what would be best, and a switch by hand."""
 
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,9 @@ import click
 
 from surge_exporter import config_scaling
 from surge_exporter.commands import options
-from surge_exporter.commands.host import look
+from surge_exporter.commands.host import look, model_server
 from surge_exporter.commands.options import USAGE_ERROR, Fault
 from surge_exporter.config_scaling import ServerKind
-from surge_exporter.modelling.connect import API_KEY_VARIABLE, connect
 from surge_exporter.modelling.ladder import Ladder
 from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import DeniedError
@@ -154,11 +152,7 @@ def _world(config_path: Path | None) -> _World:
     settings = config_scaling.scaler_settings(config.scaling)
     section = config.scaling.server
     names = tuple(spec.name for spec in settings.catalogue.models)
-    key = os.environ.get(API_KEY_VARIABLE)
-    try:
-        server = connect(section.kind, section.url, models=names, api_key=key)
-    except ValueError as error:
-        raise Fault(f"scaling.server.url: {error}", USAGE_ERROR) from error
+    server = model_server(section, names)
     sample = look(config)
     world = _World(section.kind, server, settings.on(sample), sample)
     try:

@@ -1,6 +1,5 @@
 """Has the model server watched, and made to follow what the sampler decides, as configured."""
 
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from surge_exporter.config_scaling import (
     scaler_settings,
 )
 from surge_exporter.model import Seconds
-from surge_exporter.modelling.connect import API_KEY_VARIABLE, connect
+from surge_exporter.modelling.connect import connect_configured
 from surge_exporter.modelling.follower import Follower
 from surge_exporter.modelling.manager import ModelManager
 from surge_exporter.modelling.values import ManagerStatus, Patience, Phase, ScalingEvent
@@ -172,11 +171,7 @@ class Switching:
 
     def _build(self, plan: _Plan) -> Follower:
         names = tuple(spec.name for spec in plan.catalogue.models)
-        key = os.environ.get(API_KEY_VARIABLE)
-        try:
-            server = connect(plan.server.kind, plan.server.url, models=names, api_key=key)
-        except ValueError as error:
-            raise ValueError(f"scaling.server.url: {error}") from error
+        server = connect_configured(plan.server, names)
         patience = Patience(drain_seconds=plan.drain_seconds)
         manager = ModelManager(
             plan.catalogue, server, self._preflight, patience=patience, clock=self._clock

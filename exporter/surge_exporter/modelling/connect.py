@@ -1,6 +1,8 @@
 """From a kind and a URL, as the configuration names them, to a server."""
 
-from surge_exporter.config_scaling import ServerKind
+import os
+
+from surge_exporter.config_scaling import ServerConfig, ServerKind
 from surge_exporter.runtime.model_servers.dry_run import DryRun
 from surge_exporter.runtime.model_servers.ollama import DEFAULT_URL, Ollama
 from surge_exporter.runtime.model_servers.openai import OpenAI
@@ -32,3 +34,16 @@ def connect(
     # A secret that was mounted ends with a line's end, with which each request would be refused.
     key = api_key.strip() if api_key else None
     return OpenAI(url, api_key=key, timeouts=timeouts)
+
+
+def connect_configured(section: ServerConfig, models: tuple[str, ...] = ()) -> ModelServer:
+    """Return the server of a configuration, with the key of the environment.
+
+    Raises:
+        ValueError: its URL can't be used; the setting is named.
+    """
+    key = os.environ.get(API_KEY_VARIABLE)
+    try:
+        return connect(section.kind, section.url, models=models, api_key=key)
+    except ValueError as error:
+        raise ValueError(f"scaling.server.url: {error}") from error
